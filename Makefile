@@ -76,7 +76,7 @@ lock: ## resolve the requirements anew, to the newest versions that pyproject.to
 	@uv=$$(command -v uv || echo .venvs/.uv/bin/uv); \
 	compile="$$uv pip compile --quiet --universal --upgrade --python-version 3.13 --generate-hashes"; \
 	set -ex; \
-	$$compile --custom-compile-command 'make lock' pyproject.toml -o requirements/layer.txt; \
+	$$compile --custom-compile-command 'make lock' pyproject.toml -o layers/dependencies/requirements.txt; \
 	$$compile --custom-compile-command 'make lock' pyproject.toml --group dev -o requirements/dev.txt; \
 	for group in sam emulator checkov vendor; do \
 		$$compile --custom-compile-command 'make lock' --group $$group -o requirements/$$group.txt; done
