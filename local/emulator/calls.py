@@ -47,7 +47,12 @@ def _caller(headers: dict[str, str], query: dict[str, Any]) -> str:
 
 def _counting_dispatch(dispatch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def dispatch_service_request(  # noqa: PLR0917 - MiniStack's own signature
-        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any], request_id: str
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query_params: dict[str, Any],
+        request_id: str,
     ) -> object:
         params = gateway._routing_params(method, path, headers, body, query_params)  # noqa: SLF001
         service = detect_service(method, path, headers, params)
@@ -76,7 +81,9 @@ def _task_operation(resource: str) -> str:
 
 
 def _telling(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    async def tell_or_serve(scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]) -> None:
+    async def tell_or_serve(
+        scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]
+    ) -> None:
         if scope["type"] != "http" or scope["path"] != CALLS_PATH:
             await app(scope, receive, send)
             return

@@ -29,7 +29,9 @@ def install() -> None:
     """
     script = lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001 - nothing public to hold on to
     if script.count(_REPORTS_NO_TYPE) != 1:
-        raise RuntimeError("MiniStack's worker script has changed: adapt local/emulator/function_errors.py to it")
+        raise RuntimeError(
+            "MiniStack's worker script has changed: adapt local/emulator/function_errors.py to it"
+        )
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_REPORTS_NO_TYPE, _REPORTS_TYPE)  # noqa: SLF001
     lambda_svc._execute_function_warm = _with_named_errors(lambda_svc._execute_function_warm)  # noqa: SLF001
 
@@ -41,7 +43,9 @@ def _with_named_errors(execute: Callable[..., dict[str, Any]]) -> Callable[..., 
         if not isinstance(body, dict) or set(body) != {_MARK}:
             return outcome
         error = body[_MARK]
-        log = "\n".join(filter(None, [outcome.get("log", ""), f"[ERROR] {''.join(error['stackTrace']).rstrip()}"]))
+        log = "\n".join(
+            filter(None, [outcome.get("log", ""), f"[ERROR] {''.join(error['stackTrace']).rstrip()}"])
+        )
         return {"body": {**error, "requestId": request_id}, "error": True, "log": log}
 
     return execute_function

@@ -100,7 +100,7 @@ class Emulator:
         return calls
 
     def _environment(self) -> dict[str, str]:
-        """Everything the emulator and its workers may see: nothing of the caller's, above all no credentials."""
+        """Return all that the emulator and its workers may see: nothing of the caller's."""
         return {
             "PATH": f"{PYTHON.parent}:/usr/bin:/bin",
             "HOME": str(self._scratch),
@@ -125,12 +125,18 @@ class Emulator:
                 return
             time.sleep(0.05)
         last_lines = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-        raise EmulatorDidNotStart(f"The emulated AWS did not start on {self.url}. Its last words:\n{last_lines}")
+        raise EmulatorDidNotStart(
+            f"The emulated AWS did not start on {self.url}. Its last words:\n{last_lines}"
+        )
 
 
 def client_config(caller: str) -> Config:
     """Return the client configuration by which the emulator counts calls as `caller`'s."""
-    return Config(user_agent_appid=caller, retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=16)
+    return Config(
+        user_agent_appid=caller,  # type: ignore[call-arg]  # botocore has it, its stubs do not
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=16,
+    )
 
 
 def free_port() -> int:
@@ -142,7 +148,7 @@ def free_port() -> int:
 
 
 def _scratch_folder() -> Path:
-    """Make a folder for the workers' unpacked code, in memory where possible: cold starts are several times faster."""
+    """Make a folder for what the workers unpack, in memory where possible: cold starts are far faster."""
     memory = Path("/dev/shm")  # noqa: S108 - made private by mkdtemp
     home = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     return Path(tempfile.mkdtemp(prefix="holdfast-emulator-", dir=home))

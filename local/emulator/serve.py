@@ -18,9 +18,12 @@ PINNED_VERSION = "1.5.33"
 def main() -> None:
     found = importlib.metadata.version("ministack")
     if found != PINNED_VERSION:
-        sys.exit(f"The emulator is mended for MiniStack {PINNED_VERSION} alone, and this is {found}: make clean, then again")
+        sys.exit(
+            f"The emulator is mended for MiniStack {PINNED_VERSION} alone, and this is {found}: make clean"
+        )
 
-    signal.signal(signal.SIGHUP, lambda *_: None)  # a handler, since an ignored signal is inherited by workers
+    # A handler, since workers would inherit an ignored signal.
+    signal.signal(signal.SIGHUP, lambda *_: None)
     threading.Thread(target=_end_with_starter, daemon=True).start()
 
     from ministack import app as gateway  # noqa: PLC0415 - reads its settings on import

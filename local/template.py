@@ -1,0 +1,36 @@
+"""Reads a CloudFormation template into plain objects: short tags become their long form."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+type Template = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as CloudFormation means it: dates stay text, and `!Name` is `Fn::Name`."""
+
+
+def _long_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)  # noqa: S101 - YAML has no fourth kind
+        value = loader.construct_mapping(node, deep=True)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)  # type: ignore[type-var]
+
+
+def read_template(path: Path) -> Template:
+    """Return the template at `path`, with nothing resolved but its tags."""
+    template: Template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a safe loader, extended
+    return template
