@@ -1,0 +1,400 @@
+"""The simulator as an ASGI application, and as a server on loopback."""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import json
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from local.genesys.access import Client, open_access
+from local.genesys.clock import Clock, WallClock, iso
+from local.genesys.delivery import THREADS, Writer, write
+from local.genesys.endpoint import Answer, Call, Endpoint
+from local.genesys.errors import OAuthError, PlatformError
+from local.genesys.faults import Faults, canned
+from local.genesys.ids import uuid_for
+from local.genesys.organisation import build
+from local.genesys.platform import Delivery, Platform
+from local.genesys.requestlog import RequestLog, redacted
+from local.genesys.scenario import Scenario
+
+MAX_BODY_BYTES = 512_000
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class ConnectionDropped(Exception):
+    """The connection ends without an answer. Only seen where there is no connection to close: in process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    content: bytes
+    headers: dict[str, str]
+
+
+class Simulator:
+    """One organisation, its platform, and everything it was asked.
+
+    Raises: ScenarioError, when the scenario's faults ask for more recordings than there are.
+    """
+
+    def __init__(
+        self, scenario: Scenario, writer: Writer, clock: Clock | None = None, log: RequestLog | None = None
+    ) -> None:
+        self.scenario = scenario
+        self.clock = clock or WallClock()
+        self.log = log or RequestLog()
+        self.access = open_access(scenario.seed, scenario.organization)
+        self.platform = Platform(scenario, build(scenario), self.access)
+        # A second dialect adds its endpoints here.
+        self._endpoints: list[Endpoint] = self.platform.endpoints()
+        self._writer = writer
+        self._faults = Faults(scenario.request_faults)
+        self._requests = 0
+        self.app = Starlette(routes=[Route("/{path:path}", self._serve, methods=_METHODS)])
+
+    def announcement(self, url: str) -> dict[str, Any]:
+        """What a user of the simulator needs to know."""
+        return {
+            "url": url,
+            "clients": [
+                {"id": client.id, "secret": client.secret, "role": client.role}
+                for client in self.access.clients.values()
+            ],
+            "integration_id": self.scenario.organization.integration_id,
+            "interval": self.scenario.interval,
+            "organization_id": self.scenario.organization.id,
+        }
+
+    # --- deliveries -------------------------------------------------------------------------------
+
+    def deliver_due(self) -> int:
+        """Writes what is due, one object after the other; gives the number of deliveries."""
+        due = self.platform.due(self.clock.now())
+        for delivery in due:
+            self._finish(delivery, self._write(delivery))
+        return len(due)
+
+    async def deliver(self, tick_s: float = 0.05) -> None:
+        """Writes what is due as long as it is not cancelled, on many threads."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="delivery") as pool:
+
+            async def one(delivery: Delivery) -> None:
+                self._finish(delivery, await loop.run_in_executor(pool, self._write, delivery))
+
+            running: set[asyncio.Task[None]] = set()
+            try:
+                while True:
+                    for delivery in self.platform.due(self.clock.now()):
+                        task = asyncio.create_task(one(delivery))
+                        running.add(task)
+                        task.add_done_callback(running.discard)
+                    await asyncio.sleep(tick_s)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for task in running:
+                    task.cancel()
+
+    def _write(self, delivery: Delivery) -> bool:
+        return all(
+            [write(self._writer, f"{delivery.folder}/{file.name}", file) for file in self.platform.files(delivery)]
+        )
+
+    def _finish(self, delivery: Delivery, written: bool) -> None:
+        if written:
+            self.platform.delivered(delivery, self.clock.now())
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def _serve(self, request: Request) -> Response:
+        self._requests += 1
+        correlation_id = uuid_for(self.scenario.seed, "request", self._requests)
+        at = self.clock.now()
+        raw = await _read(request)
+        authorization = request.headers.get("authorization", "")
+        client = self._client(authorization)
+        body = _parsed(request, raw)
+        reply: Reply | None = None
+        dropped = False
+        try:
+            reply, dropped = await self._answer(request, raw, body, authorization, client, correlation_id)
+        finally:
+            self.log.add(
+                {
+                    "at": iso(at),
+                    "method": request.method,
+                    "path": request.url.path,
+                    "query": dict(request.query_params),
+                    "headers": redacted(request.headers),
+                    "body": _without_secret(body),
+                    # 0: no answer was given
+                    "status": 0 if reply is None or dropped else reply.status,
+                    "client_id": client.id if client else "",
+                    "correlation_id": correlation_id,
+                }
+            )
+        if dropped:
+            await _drop(request)
+        headers = {"ININ-Correlation-Id": correlation_id} | reply.headers
+        return Response(reply.content, reply.status, headers)
+
+    async def _answer(
+        self,
+        request: Request,
+        raw: bytes | None,
+        body: Any,
+        authorization: str,
+        client: Client | None,
+        correlation_id: str,
+    ) -> tuple[Reply, bool]:
+        """The reply, and whether the caller gets to see nothing of it."""
+        then = self._faults.meet(request.method, request.url.path, client.role if client else None)
+        if then is not None:
+            if then.delay_s:
+                await asyncio.sleep(then.delay_s)
+            if then.revoke_token and (token := self.access.holder(authorization)):
+                token.revoked = True
+            if then.drop:
+                return Reply(0, b"", {}), True
+            if then.status is not None:
+                status, content, headers = canned(then, correlation_id, self.clock.now())
+                return Reply(status, content, self._rate_headers(authorization) | headers), False
+        reply = self._reply(request, raw, body, authorization, correlation_id)
+        if then is not None and then.lose_answer == "close":
+            return reply, True
+        if then is not None and then.lose_answer == "504":
+            lost = PlatformError(504, "The request timed out.")
+            return _json(504, lost.body(correlation_id), {}), False
+        if then is not None and then.headers:
+            reply = Reply(reply.status, reply.content, reply.headers | dict(then.headers))
+        return reply, False
+
+    def _rate_headers(self, authorization: str) -> dict[str, str]:
+        token = self.access.holder(authorization)
+        if token is None:
+            return {}
+        try:
+            return self.access.count(token, self.clock.now())
+        except PlatformError as error:
+            return dict(error.headers)
+
+    def _reply(
+        self, request: Request, raw: bytes | None, body: Any, authorization: str, correlation_id: str
+    ) -> Reply:
+        headers: dict[str, str] = {}
+        try:
+            if raw is None:
+                raise PlatformError(
+                    413,
+                    "The request is larger than {limit} bytes",
+                    params={"limit": str(MAX_BODY_BYTES)},
+                    limit={"key": "request.bytes.max", "namespace": "platform.api", "value": str(MAX_BODY_BYTES)},
+                )
+            now = self.clock.now()
+            if request.url.path == "/oauth/token":
+                return self._token(request, raw, authorization, now)
+            endpoint, path = self._endpoint(request.method, request.url.path)
+            token = self.access.authenticate(authorization, now)
+            headers = self.access.count(token, now)
+            endpoint.needs.check(token.client)
+            if raw and request.method in {"POST", "PUT", "PATCH"}:
+                _check_json(request, body)
+            answer = endpoint.handle(
+                Call(path, dict(request.query_params), body, token.client, token.value, now)
+            )
+        except OAuthError as error:
+            return _json(error.status, error.body(), {"Retry-After": "60"} if error.status == 429 else {})
+        except PlatformError as error:
+            return _json(error.status, error.body(correlation_id), headers | dict(error.headers))
+        return self._written(answer, headers)
+
+    @staticmethod
+    def _written(answer: Answer, headers: dict[str, str]) -> Reply:
+        headers = headers | dict(answer.headers)
+        if answer.body is None:
+            return Reply(answer.status, b"", headers)
+        return _json(answer.status, answer.body, headers)
+
+    def _endpoint(self, method: str, path: str) -> tuple[Endpoint, Any]:
+        elsewhere: list[str] = []
+        for endpoint in self._endpoints:
+            found = endpoint.match(path)
+            if found is not None and endpoint.method == method:
+                return endpoint, found
+            if found is not None:
+                elsewhere.append(endpoint.method)
+        if elsewhere:
+            raise PlatformError(405, "{method} is not allowed here", params={"method": method})
+        raise PlatformError(404, "HTTP 404 Not Found: {path}", params={"path": path})
+
+    def _token(self, request: Request, raw: bytes, authorization: str, now: datetime) -> Reply:
+        if request.method != "POST":
+            raise PlatformError(405, "{method} is not allowed here", params={"method": request.method})
+        form = dict(parse_qsl(raw.decode("utf-8", "replace")))
+        client_id, secret = _basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
+        token = self.access.token_request(client_id, secret, form.get("grant_type", ""), now)
+        body = {
+            "access_token": token.value,
+            "token_type": "bearer",
+            "expires_in": self.access.token_life_s,
+        }
+        return _json(200, body, {"Cache-Control": "no-store"})
+
+    def _client(self, authorization: str) -> Client | None:
+        if token := self.access.holder(authorization):
+            return token.client
+        basic = _basic(authorization)
+        return self.access.clients.get(basic[0]) if basic else None
+
+
+def _json(status: int, body: Any, headers: dict[str, str]) -> Reply:
+    return Reply(status, json.dumps(body).encode(), {"content-type": "application/json"} | headers)
+
+
+async def _read(request: Request) -> bytes | None:
+    """The body, or None if it is too large; then the rest is read and forgotten."""
+    parts, size = [], 0
+    with contextlib.suppress(ClientDisconnect):
+        async for part in request.stream():
+            size += len(part)
+            if size <= MAX_BODY_BYTES:
+                parts.append(part)
+    return b"".join(parts) if size <= MAX_BODY_BYTES else None
+
+
+_UNREADABLE = object()
+
+
+def _parsed(request: Request, raw: bytes | None) -> Any:
+    """JSON, a form, or else what says that it is neither."""
+    if not raw:
+        return None
+    if "form-urlencoded" in request.headers.get("content-type", ""):
+        return dict(parse_qsl(raw.decode("utf-8", "replace")))
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return _UNREADABLE
+
+
+def _check_json(request: Request, body: Any) -> None:
+    if "json" not in request.headers.get("content-type", "application/json"):
+        raise PlatformError(415, "Expected application/json")
+    if body is _UNREADABLE:
+        raise PlatformError(400, "The request body is no JSON", "bad.request")
+
+
+def _without_secret(body: Any) -> Any:
+    if body is _UNREADABLE:
+        return "(unreadable)"
+    if isinstance(body, dict) and "client_secret" in body:
+        return {name: value for name, value in body.items() if name != "client_secret"}
+    return body
+
+
+def _basic(authorization: str) -> tuple[str, str] | None:
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return client_id, secret
+
+
+# --- the server -----------------------------------------------------------------------------------
+
+_CONNECTIONS: dict[Any, asyncio.Transport] = {}
+
+
+class _Protocol(H11Protocol):
+    """Remembers its connection, so that a fault can cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        _CONNECTIONS[transport.get_extra_info("peername")] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _CONNECTIONS.pop(self.transport.get_extra_info("peername"), None)
+        super().connection_lost(exc)
+
+
+async def _drop(request: Request) -> None:
+    peer = request.scope.get("client")
+    transport = _CONNECTIONS.get(tuple(peer)) if peer else None
+    if transport is None:
+        raise ConnectionDropped(request.url.path)
+    transport.abort()
+    # the loop notices the end of the connection before the framework looks for one
+    await asyncio.sleep(0.01)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to whoever starts it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    simulator: Simulator,
+    port: int,
+    listening: Callable[[dict[str, Any]], Awaitable[None] | None],
+    stop: asyncio.Event,
+) -> None:
+    """Serves on 127.0.0.1 until `stop` is set. Port 0: any; `listening` is told by the announcement.
+
+    Raises: OSError, when the port is taken.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        server = _Server(
+            uvicorn.Config(
+                simulator.app,
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        delivering = asyncio.create_task(simulator.deliver())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.005)
+            if server.started:
+                told = listening(simulator.announcement(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+                if told is not None:
+                    await told
+            await asyncio.wait({serving, delivering, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.should_exit = True
+            delivering.cancel()
+            stopped.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await delivering
+            await serving
+            simulator.log.close()
