@@ -69,18 +69,22 @@ class Needs:
         if missing:
             raise PlatformError(
                 403,
-                "Unable to perform the requested action. You are missing the following permission(s): {permissions}",
+                "Unable to perform the requested action. "
+                "You are missing the following permission(s): {permissions}",
                 "missing.permissions",
                 {"permissions": ", ".join(missing)},
             )
         if self.any_of and not client.permissions.intersection(self.any_of):
             raise PlatformError(
                 403,
-                "Unable to perform the requested action. You must have at least one of the following permissions "
-                "assigned: {permissions}",
+                "Unable to perform the requested action. "
+                "You must have at least one of the following permissions assigned: {permissions}",
                 "missing.any.permissions",
                 {"permissions": ", ".join(self.any_of)},
             )
+
+
+NOTHING = Needs()
 
 
 @dataclass(slots=True)
@@ -110,7 +114,9 @@ class Access:
         if not secrets.compare_digest(secret.encode(), client.secret.encode()):
             raise OAuthError(401, "invalid_client", "authentication failed: invalid_client")
         if grant_type != "client_credentials":
-            raise OAuthError(400, "unsupported_grant_type", f"expected client_credentials, found {grant_type!r}")
+            raise OAuthError(
+                400, "unsupported_grant_type", f"expected client_credentials, found {grant_type!r}"
+            )
         asked = [at for at in self._asked.get(client_id, []) if now - at < timedelta(minutes=1)]
         if self.token_rate_limit_per_minute is not None and len(asked) >= self.token_rate_limit_per_minute:
             raise OAuthError(429, "rate_limit_exceeded", "too many token requests for this client")
@@ -127,8 +133,11 @@ class Access:
     def authenticate(self, authorization: str, now: datetime) -> Token:
         """Raises: PlatformError 401."""
         if not authorization:
-            raise PlatformError(401, "No authentication bearer token specified in authorization header.",
-                                "authentication.required")  # fmt: skip
+            raise PlatformError(
+                401,
+                "No authentication bearer token specified in authorization header.",
+                "authentication.required",
+            )
         token = self.holder(authorization)
         if token is None or token.revoked or token.expires_at <= now:
             raise PlatformError(401, "Invalid login credentials.", "bad.credentials")

@@ -7,12 +7,15 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from local.genesys.media import MediaFile, media_file, sidecar_file
 from local.genesys.ids import digest_of
+from local.genesys.media import MediaFile, media_file, sidecar_file
 from local.genesys.organisation import Conversation, Recording
 from local.genesys.scenario import Fate
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 THREADS = 16
 
@@ -47,7 +50,7 @@ class S3Writer:
         self._bucket = bucket
         self._organization_id = organization_id
         self._role_arn = role_arn
-        self._client: Any = None
+        self._client: S3Client | None = None
         self._lock = threading.Lock()
 
     def put(self, key: str, file: MediaFile) -> None:
@@ -59,13 +62,13 @@ class S3Writer:
             ACL="bucket-owner-full-control",
         )
 
-    def _connected(self) -> Any:
+    def _connected(self) -> "S3Client":
         with self._lock:
             if self._client is None:
                 self._client = self._connect()
             return self._client
 
-    def _connect(self) -> Any:
+    def _connect(self) -> "S3Client":
         # Here, because starting the simulator for a folder should not pay for an AWS client.
         import boto3  # noqa: PLC0415
         import botocore.session  # noqa: PLC0415
@@ -128,7 +131,9 @@ def files_of(seed: int, conversation: Conversation, recording: Recording) -> lis
         media = MediaFile(media.name, media.content_type, b"")
     if recording.fate is Fate.EXOTIC_KEY:
         stem, dot, extension = media.name.rpartition(".")
-        media = MediaFile(f"{stem} gr\u00fc\u00dfe+50%=a&b{dot}{extension}", media.content_type, media.content)
+        media = MediaFile(
+            f"{stem} gr\u00fc\u00dfe+50%=a&b{dot}{extension}", media.content_type, media.content
+        )
     sidecar = sidecar_file(conversation, recording, media.name)
     match recording.fate:
         case Fate.WITHOUT_SIDECAR:

@@ -1,4 +1,4 @@
-"""What a dialect is made of: endpoints, each a function from a call to an answer. Time comes with the call."""
+"""What a dialect is made of: endpoints, each a function from a call, which brings the time, to an answer."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from local.genesys.access import Client, Needs
+from local.genesys.access import NOTHING, Client, Needs
 from local.genesys.errors import refused
 
 
@@ -53,7 +53,7 @@ class Endpoint:
     method: str
     template: str
     handle: Callable[[Call], Answer]
-    needs: Needs = Needs()
+    needs: Needs = NOTHING
 
     def match(self, path: str) -> Mapping[str, str] | None:
         found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template), path)

@@ -35,7 +35,11 @@ class Faults:
                 if when.nth is not None
                 else count >= when.from_nth and (count - when.from_nth + 1) % when.every == 0
             )
-            if not turn or chosen is not None or (when.times is not None and self._met.get(number, 0) >= when.times):
+            if (
+                not turn
+                or chosen is not None
+                or (when.times is not None and self._met.get(number, 0) >= when.times)
+            ):
                 continue
             self._met[number] = self._met.get(number, 0) + 1
             chosen = rule.then

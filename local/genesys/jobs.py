@@ -1,8 +1,8 @@
-"""Recording jobs: a state is what the clock says of the job's times; only create, start and cancel change anything.
+"""Recording jobs: the state is what the clock says of the job's times. Create, start and cancel set those.
 
-    PENDING -> READY -> (start) -> PROCESSING -> FULFILLED
-    PENDING, PROCESSING -> FAILED, CANCELLED, or a state that nobody knows, when the scenario says so
-    PENDING, READY, PROCESSING -> (cancel) -> CANCELLED
+PENDING -> READY -> (start) -> PROCESSING -> FULFILLED
+PENDING, PROCESSING -> FAILED, CANCELLED, or a state that nobody knows, when the scenario says so
+PENDING, READY, PROCESSING -> (cancel) -> CANCELLED
 """
 
 from dataclasses import dataclass
@@ -98,7 +98,9 @@ def outcome_of(
             recovers = recording.recovers_after_jobs
             if recording.fate is Fate.SKIP or (recording.sensitive and not sensitive):
                 skipped.append(recording)
-            elif recording.fate is Fate.FAIL and (recovers is None or failures.get(recording.id, 0) < recovers):
+            elif recording.fate is Fate.FAIL and (
+                recovers is None or failures.get(recording.id, 0) < recovers
+            ):
                 failed.append(recording)
             else:
                 exported.append(recording)

@@ -4,7 +4,7 @@ import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from functools import lru_cache
@@ -64,7 +64,7 @@ def media_file(seed: int, conversation: Conversation, recording: Recording) -> M
 def sidecar_file(conversation: Conversation, recording: Recording, media_name: str) -> MediaFile:
     """What the platform says of a recording, beside it: `{media}_metadata.json`."""
 
-    def stamp(at: Any) -> str:
+    def stamp(at: datetime) -> str:
         return iso(at)[:-1] + "+0000"
 
     fields: dict[str, Any] = {
@@ -84,12 +84,25 @@ def sidecar_file(conversation: Conversation, recording: Recording, media_name: s
 
 
 # Text is filled from a few neutral words: nobody says anything here that somebody could have said.
-_WORDS = "the order number and date of the parcel were checked again and a copy was sent as agreed".split()
+_WORDS = (
+    "parcel",
+    "number",
+    "date",
+    "copy",
+    "order",
+    "again",
+    "checked",
+    "sent",
+    "agreed",
+    "of",
+    "the",
+    "and",
+)
 
 
 def _sentences(seed: int, recording_id: str, size_bytes: int) -> Iterator[str]:
     written, count = 0, 0
-    while count < 2 or written < size_bytes:  # noqa: PLR2004
+    while count < 2 or written < size_bytes:
         noise = digest_of(seed, "text", recording_id, count)
         words = [_WORDS[byte % len(_WORDS)] for byte in noise[:14]]
         sentence = f"{' '.join(words)} {noise[14:20].hex()}."
@@ -151,7 +164,7 @@ def _email(seed: int, conversation: Conversation, recording: Recording) -> bytes
     letter["From"] = conversation.address_other
     letter["To"] = conversation.address_self
     letter["Subject"] = f"Parcel {recording.id[:8]}"
-    letter["Date"] = format_datetime(recording.started_at + timedelta(0))
+    letter["Date"] = format_datetime(recording.started_at)
     letter["Message-ID"] = f"<{recording.id}@example.invalid>"
     letter.set_content("\n".join(_sentences(seed, recording.id, recording.size_bytes)) + "\n")
     letter.add_attachment(
@@ -179,7 +192,7 @@ def _opus(seed: int, recording: Recording) -> bytes:
 @lru_cache(maxsize=64)
 def _silence(size_bytes: int) -> bytes:
     """Pages of silent packets that every recording of this size shares; at least one second of them."""
-    padding = 0 if size_bytes < 20_000 else 900  # noqa: PLR2004 -- large files: fewer, larger packets
+    padding = 0 if size_bytes < 20_000 else 900  # large files: fewer, larger packets
     packet = _silent_packet(padding)
     page_bytes = 27 + _PACKETS_PER_PAGE * (len(packet) + len(_lacing(packet)))
     pages = max(1, -(-size_bytes // page_bytes))

@@ -55,7 +55,7 @@ class Conversation:
     ended_at: datetime
     address_self: str
     address_other: str
-    recordings: tuple[Recording, ...]
+    recordings: tuple[Recording, ...] = ()
     already_protected: bool = False
     poison: bool = False
 
@@ -74,12 +74,16 @@ class Organisation:
 
 def build(scenario: Scenario) -> Organisation:
     """Raises: ScenarioError, when a fault wants more recordings than there are."""
-    conversations = [one for group in scenario.organization.groups for one in _conversations(scenario.seed, group)]
+    conversations = [
+        one for group in scenario.organization.groups for one in _conversations(scenario.seed, group)
+    ]
     taken: dict[str, Recording] = {}
     poisoned: set[str] = set()
     strays = 0
     for number, fault in enumerate(scenario.recording_faults):
-        _choose(scenario.seed, number, fault, conversations, taken, poisoned)
+        in_group = [one for one in conversations if fault.group in {None, one.group}]
+        taken |= _fated(scenario.seed, number, fault, in_group, taken)
+        poisoned |= _poisoned(scenario.seed, number, fault, in_group)
         strays += fault.stray
     final = [
         replace(
@@ -94,7 +98,8 @@ def build(scenario: Scenario) -> Organisation:
         {one.id: one for one in final},
         tuple(
             f"year=2026/month=3/day={number % 28 + 1}/hour=0/"
-            f"conversation_id={uuid_for(scenario.seed, 'stray', number)}/r\u00e9sum\u00e9 +{number} 100%=a&b.txt"
+            f"conversation_id={uuid_for(scenario.seed, 'stray', number)}/"
+            f"r\u00e9sum\u00e9 +{number} 100%=a&b.txt"
             for number in range(strays)
         ),
     )
@@ -105,32 +110,28 @@ def _conversations(seed: int, group: Group) -> list[Conversation]:
     order = shuffled(seed, "no recording", ((one, number) for number, one in ids.items()))
     silent = set(order[: group.no_recording])
     protected = set(order[group.no_recording :][: group.already_protected])
-    sensitive = {
-        recording_id
-        for recording_id in shuffled(
-            seed,
-            "sensitive",
-            (
-                (recording_id, recording_id)
-                for number, one in ids.items()
-                if number not in silent
-                for recording_id in (_recording_id(seed, one, part) for part in range(group.recordings))
-            ),
-        )[: group.sensitive]
-    }
-    return [
-        _conversation(seed, group, number, one, number in silent, number in protected, sensitive)
+    spoken = [
+        _recording_id(seed, one, part)
         for number, one in ids.items()
+        if number not in silent
+        for part in range(group.recordings)
     ]
+    sensitive = set(shuffled(seed, "sensitive", ((one, one) for one in spoken))[: group.sensitive])
+    made = []
+    for number, one in ids.items():
+        conversation = _conversation(seed, group, number, one)
+        if number not in silent:
+            recordings = tuple(_recordings(seed, group, conversation, sensitive))
+            conversation = replace(conversation, recordings=recordings, already_protected=number in protected)
+        made.append(conversation)
+    return made
 
 
 def _recording_id(seed: int, conversation_id: str, part: object) -> str:
     return uuid_for(seed, "recording", conversation_id, part)
 
 
-def _conversation(
-    seed: int, group: Group, number: int, one: str, silent: bool, protected: bool, sensitive: set[str]
-) -> Conversation:
+def _conversation(seed: int, group: Group, number: int, one: str) -> Conversation:
     span_s = (group.end - group.start).total_seconds()
     slot_s = span_s / group.count
     duration_s = max(0.002, min(float(group.duration_s), slot_s * 0.9))
@@ -157,20 +158,14 @@ def _conversation(
         ended_at=ended_at,
         address_self="tel:+13175550100" if phone else "desk@example.com",
         address_other=f"tel:+131755501{line:02d}" if phone else f"customer-{one[:8]}@example.invalid",
-        recordings=() if silent else tuple(_recordings(seed, group, one, started_at, ended_at, users, sensitive)),
-        already_protected=protected,
     )
 
 
 def _recordings(
-    seed: int,
-    group: Group,
-    one: str,
-    started_at: datetime,
-    ended_at: datetime,
-    users: tuple[str, ...],
-    sensitive: set[str],
+    seed: int, group: Group, conversation: Conversation, sensitive: set[str]
 ) -> Iterable[Recording]:
+    one, users = conversation.id, conversation.user_ids
+    started_at, ended_at = conversation.started_at, conversation.ended_at
     length = (ended_at - started_at) / group.recordings
     for part in range(group.recordings):
         recording_id = _recording_id(seed, one, part)
@@ -200,41 +195,43 @@ def _recordings(
         )
 
 
-def _choose(
+def _fated(
     seed: int,
     number: int,
     fault: RecordingFault,
-    conversations: list[Conversation],
-    taken: dict[str, Recording],
-    poisoned: set[str],
-) -> None:
-    """Takes recordings that neither another fault nor sensitivity has taken."""
-    in_group = [one for one in conversations if fault.group in {None, one.group}]
+    conversations: Iterable[Conversation],
+    taken: Mapping[str, Recording],
+) -> dict[str, Recording]:
+    """The recordings with a fate, from those that neither another fault nor sensitivity has taken."""
     free = [
         recording
-        for one in in_group
+        for one in conversations
         for recording in one.recordings
         if fault.medium in {None, recording.medium} and not recording.sensitive and recording.id not in taken
     ]
     chosen = shuffled(seed, f"fault {number}", ((recording.id, recording) for recording in free))
-    wanted = sum(fault.fates.values())
-    if wanted > len(chosen):
+    wanted = [fate for fate, count in fault.fates.items() for _ in range(count)]
+    if len(wanted) > len(chosen):
         raise ScenarioError(
-            f"$.faults.recordings[{number}]: expected at most {len(chosen)} recordings, found {wanted}"
+            f"$.faults.recordings[{number}]: expected at most {len(chosen)} recordings, found {len(wanted)}"
         )
-    for fate, count in fault.fates.items():
-        for recording in chosen[:count]:
-            taken[recording.id] = replace(
-                recording,
-                fate=fate,
-                late_s=fault.late_s if fate is Fate.LATE else 0.0,
-                recovers_after_jobs=fault.recovers_after_jobs if fate is Fate.FAIL else None,
-            )
-        chosen = chosen[count:]
-    candidates = [one for one in in_group if one.recordings and fault.medium in {None, one.medium}]
+    return {
+        recording.id: replace(
+            recording,
+            fate=fate,
+            late_s=fault.late_s if fate is Fate.LATE else 0.0,
+            recovers_after_jobs=fault.recovers_after_jobs if fate is Fate.FAIL else None,
+        )
+        for recording, fate in zip(chosen, wanted, strict=False)
+    }
+
+
+def _poisoned(
+    seed: int, number: int, fault: RecordingFault, conversations: Iterable[Conversation]
+) -> set[str]:
+    candidates = [one.id for one in conversations if one.recordings and fault.medium in {None, one.medium}]
     if fault.poison > len(candidates):
         raise ScenarioError(
             f"$.faults.recordings[{number}].poison: expected at most {len(candidates)}, found {fault.poison}"
         )
-    poison = shuffled(seed, f"poison {number}", ((one.id, one.id) for one in candidates))
-    poisoned.update(poison[: fault.poison])
+    return set(shuffled(seed, f"poison {number}", ((one, one) for one in candidates))[: fault.poison])

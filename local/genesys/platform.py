@@ -1,7 +1,7 @@
 """The documented dialect: analytics jobs, recording jobs, deletion protection, metadata, integrations.
 
-Paths, permissions and shapes follow the public API explorer of developer.genesys.cloud (read 2026-11-21). Where no
-public source says what happens, the choice stands in docs/scenarios.md under "Assumptions".
+Paths, permissions and shapes follow the public API explorer of developer.genesys.cloud (read 2026-11-21).
+Where no public source says what happens, the choice stands in docs/scenarios.md under "Assumptions".
 """
 
 import base64
@@ -27,9 +27,21 @@ from local.genesys.scenario import Fate, JobFault, Medium, Scenario
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _JOB_FIELDS = frozenset(
-    "action actionDate actionAge screenRecordingActionDate screenRecordingActionAge integrationId "
-    "includeRecordingsWithSensitiveData includeScreenRecordings includePolicyBasedRecordings includeSnippetRecordings "
-    "clearExport conversationQuery agedConversationInterval".split()
+    {
+        "action",
+        "actionAge",
+        "actionDate",
+        "agedConversationInterval",
+        "clearExport",
+        "conversationQuery",
+        "includePolicyBasedRecordings",
+        "includeRecordingsWithSensitiveData",
+        "includeScreenRecordings",
+        "includeSnippetRecordings",
+        "integrationId",
+        "screenRecordingActionAge",
+        "screenRecordingActionDate",
+    }
 )
 _VIEW_RECORDING = Needs(
     any_of=(
@@ -86,7 +98,9 @@ class Platform:
     _strays_planned: bool = False
 
     def __post_init__(self) -> None:
-        self.protected.update(one.id for one in self.organisation.conversations.values() if one.already_protected)
+        self.protected.update(
+            one.id for one in self.organisation.conversations.values() if one.already_protected
+        )
 
     def endpoints(self) -> list[Endpoint]:
         details, jobs = "/api/v2/analytics/conversations/details/jobs", "/api/v2/recording/jobs"
@@ -108,7 +122,9 @@ class Platform:
             Endpoint("DELETE", "/api/v2/tokens/me", self.revoke_me),
             Endpoint("GET", "/api/v2/integrations", self.integrations, view_integration),
             Endpoint("GET", "/api/v2/integrations/{integration_id}", self.integration, view_integration),
-            Endpoint("GET", f"{details}/availability", self.availability, Needs(any_of=_VIEW_DETAILS.any_of[:1])),
+            Endpoint(
+                "GET", f"{details}/availability", self.availability, Needs(any_of=_VIEW_DETAILS.any_of[:1])
+            ),
             Endpoint("POST", details, self.create_details_job, _VIEW_DETAILS),
             Endpoint("GET", f"{details}/{{job_id}}", self.details_job, _VIEW_DETAILS),
             Endpoint("DELETE", f"{details}/{{job_id}}", self.cancel_details_job, _VIEW_DETAILS),
@@ -117,7 +133,9 @@ class Platform:
             Endpoint("GET", jobs, self.list_jobs, view_job),
             Endpoint("GET", f"{jobs}/{{job_id}}", self.job, view_job),
             Endpoint("PUT", f"{jobs}/{{job_id}}", self.start_job, start_job),
-            Endpoint("DELETE", f"{jobs}/{{job_id}}", self.cancel_job, Needs(all_of=("recording:job:delete",))),
+            Endpoint(
+                "DELETE", f"{jobs}/{{job_id}}", self.cancel_job, Needs(all_of=("recording:job:delete",))
+            ),
             Endpoint("GET", f"{jobs}/{{job_id}}/failedrecordings", self.failed_recordings, view_job),
             Endpoint("GET", metadata, self.metadata, _VIEW_RECORDING),
             Endpoint("GET", f"{metadata}/{{recording_id}}", self.one_metadata, _VIEW_RECORDING),
@@ -274,7 +292,9 @@ class Platform:
             else:
                 session["addressSelf"], session["addressOther"] = one.address_self, one.address_other
             given: dict[str, Any] = {
-                "participantId": uuid_for(seed, "participant", one.id, purpose, *([number] if number else [])),
+                "participantId": uuid_for(
+                    seed, "participant", one.id, purpose, *([number] if number else [])
+                ),
                 "purpose": purpose,
                 "sessions": [session],
             }
@@ -315,6 +335,8 @@ class Platform:
         screen = _flag(body, "includeScreenRecordings", default=True)
         for name in ("includePolicyBasedRecordings", "includeSnippetRecordings", "clearExport"):
             _flag(body, name, default=True)
+        if body.get("clearExport"):
+            raise refused("clearExport", "it only with action DELETE", "EXPORT")
         action_at = _date(body, "actionDate")
         if "screenRecordingActionDate" in body and not screen:
             raise refused("screenRecordingActionDate", "includeScreenRecordings true", "false")
@@ -364,7 +386,11 @@ class Platform:
             over = fault.more_conversations_than
             fits = fault.nth == number if fault.nth else number >= fault.from_nth
             used = self._fault_uses.get(fault, 0)
-            if fits and (over is None or len(conversations) > over) and (fault.times is None or used < fault.times):
+            if (
+                fits
+                and (over is None or len(conversations) > over)
+                and (fault.times is None or used < fault.times)
+            ):
                 self._fault_uses[fault] = used + 1
                 return fault
         poisoned = [one.id for one in conversations if one.poison]
@@ -399,7 +425,9 @@ class Platform:
         if body.get("state") != "PROCESSING":
             raise refused("state", "PROCESSING", body.get("state"))
         if job.client_id != call.client.id:
-            raise PlatformError(403, "Only the user that created job {id} may execute it", params={"id": job.id})
+            raise PlatformError(
+                403, "Only the user that created job {id} may execute it", params={"id": job.id}
+            )
         state = job.state(call.now)
         if state != "READY":
             raise PlatformError(
@@ -448,7 +476,7 @@ class Platform:
 
     def failed_recordings(self, call: Call) -> Answer:
         job = self._find_job(call)
-        call.whole("pageSize", 25, most=100)
+        call.whole("pageSize", 25, most=100)  # the only listing with a known bound
         finished = job.started_at is not None and job.state(call.now) in TERMINAL
         entities = [
             {
@@ -571,7 +599,9 @@ class Platform:
             one = self.organisation.conversations.get(conversation_id)
             new = conversation_id not in self.protected and conversation_id not in accepted
             if one is None or not one.recordings:
-                failed.append(_failed(conversation_id, "recording.conversation.not.found", "Conversation not found"))
+                failed.append(
+                    _failed(conversation_id, "recording.conversation.not.found", "Conversation not found")
+                )
             elif protect and new and len(self.protected) + len(accepted) >= cap:
                 failed.append(
                     _failed(
@@ -618,7 +648,7 @@ def _failed(conversation_id: str, code: str, message: str) -> dict[str, Any]:
     }
 
 
-def _conversation_ids(body: Any) -> list[str]:
+def _conversation_ids(body: object) -> list[str]:
     ids = _object(body).get("conversationIds")
     if not ids or not isinstance(ids, list):
         raise PlatformError(400, "No conversation ids", "recording.empty.payload")
@@ -636,7 +666,7 @@ def _reference(prefix: str, entity_id: str) -> dict[str, str]:
     return {"id": entity_id, "selfUri": prefix + entity_id}
 
 
-def _object(body: Any) -> dict[str, Any]:
+def _object(body: object) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise refused("body", "a JSON object", type(body).__name__, "bad.request")
     return body
@@ -671,7 +701,7 @@ def _page(call: Call, path: str, entities: list[dict[str, Any]]) -> Answer:
         "pageNumber": start // page_size + 1 if by_cursor else number,
     }
 
-    def uri(**page: Any) -> str:
+    def uri(**page: str | int) -> str:
         rest = {name: value for name, value in call.query.items() if name not in {"pageNumber", "cursor"}}
         return f"{path}?{urlencode(rest | {'pageSize': page_size} | page)}"
 

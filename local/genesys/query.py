@@ -1,7 +1,7 @@
 """The analytics query language, as far as a selection of conversations needs it.
 
-An interval matches conversations with activity in it. Filters of a list must all hold; the segment filters must all
-hold for one and the same segment. A filter joins its clauses and predicates by its type.
+An interval matches conversations with activity in it. Filters of a list must all hold, the segment filters
+for one and the same segment. A filter joins its clauses and predicates by its type.
 Source: AsyncConversationQuery in the public API explorer of developer.genesys.cloud (read 2026-11-21).
 """
 
@@ -16,33 +16,52 @@ from local.genesys.organisation import Conversation
 from local.genesys.scenario import Medium
 
 _FIELDS = frozenset(
-    "interval conversationFilters segmentFilters evaluationFilters surveyFilters resolutionFilters "
-    "order orderBy limit startOfDayIntervalMatching".split()
+    {
+        "conversationFilters",
+        "evaluationFilters",
+        "interval",
+        "limit",
+        "order",
+        "orderBy",
+        "resolutionFilters",
+        "segmentFilters",
+        "startOfDayIntervalMatching",
+        "surveyFilters",
+    }
 )
-CONVERSATION_DIMENSIONS = frozenset(
-    "accessAttribute conversationEnd conversationId conversationInitiator conversationStart customerParticipation "
-    "divisionId externalTag mediaStatsMinConversationMos originatingDirection originatingSocialMediaPublic".split()
-)
-SEGMENT_DIMENSIONS = frozenset(
-    "addressFrom addressTo agentAssistantId agentOwned ani authenticated bargedParticipantId callbackNumber "
-    "callbackScheduledTime canonicalExternalContactId cleared coachedParticipantId conference deliveryPushed "
-    "deliveryStatus destinationAddress destinationConversationId detectedSpeechEnd detectedSpeechStart direction "
-    "disconnectType dnis edgeId engagementSource errorCode exitReason extendedDeliveryStatus externalContactId "
-    "externalOrganizationId flaggedReason flowId flowName flowOutType flowOutcome flowOutcomeId flowOutcomeValue "
-    "flowVersion groupId journeyActionId journeyActionMapId journeyCustomerId journeyCustomerIdType "
-    "journeyCustomerSessionId mediaCount mediaType messageType monitoredParticipantId outboundCampaignId "
-    "outboundContactId outboundContactListId participantName protocolCallId provider purpose queueId recording remote "
-    "remoteNameDisplayable requestedLanguageId requestedRouting requestedRoutingSkillId scoredAgentId "
-    "screenMonitoredUserId screenRecording scriptId segmentEnd segmentType sessionDnis sipResponseCode "
-    "skillExpressionId snippetRecording subject teamId transferTargetAddress transferTargetName transferType "
-    "usedRouting userId wrapUpCode wrapUpNote".split()
-)
+# One name per word: as lists they would be longer than the program.
+_CONVERSATION = """
+         accessAttribute conversationEnd conversationId conversationInitiator conversationStart
+    customerParticipation     divisionId externalTag mediaStatsMinConversationMos
+    originatingDirection originatingSocialMediaPublic
+"""
+_SEGMENT = """
+         addressFrom addressTo agentAssistantId agentOwned ani authenticated bargedParticipantId
+    callbackNumber     callbackScheduledTime canonicalExternalContactId cleared coachedParticipantId
+    conference deliveryPushed     deliveryStatus destinationAddress destinationConversationId
+    detectedSpeechEnd detectedSpeechStart direction     disconnectType dnis edgeId engagementSource
+    errorCode exitReason extendedDeliveryStatus externalContactId     externalOrganizationId
+    flaggedReason flowId flowName flowOutType flowOutcome flowOutcomeId flowOutcomeValue
+    flowVersion groupId journeyActionId journeyActionMapId journeyCustomerId journeyCustomerIdType
+    journeyCustomerSessionId mediaCount mediaType messageType monitoredParticipantId
+    outboundCampaignId     outboundContactId outboundContactListId participantName protocolCallId
+    provider purpose queueId recording     remote remoteNameDisplayable requestedLanguageId
+    requestedRouting requestedRoutingSkillId scoredAgentId     screenMonitoredUserId screenRecording
+    scriptId segmentEnd segmentType sessionDnis sipResponseCode     skillExpressionId
+    snippetRecording subject teamId transferTargetAddress transferTargetName transferType
+    usedRouting userId wrapUpCode wrapUpNote
+"""
+_MEDIA_TYPES = """
+         callback chat cobrowse email internalmessage message screenmonitoring screenshare unknown
+    video voice
+"""
+CONVERSATION_DIMENSIONS = frozenset(_CONVERSATION.split())
+SEGMENT_DIMENSIONS = frozenset(_SEGMENT.split())
+_DIRECTIONS = frozenset({"inbound", "outbound"})
 _VALUES = {
-    "mediaType": frozenset(
-        "callback chat cobrowse email internalmessage message screenmonitoring screenshare unknown video voice".split()
-    ),
-    "direction": frozenset({"inbound", "outbound"}),
-    "originatingDirection": frozenset({"inbound", "outbound"}),
+    "mediaType": frozenset(_MEDIA_TYPES.split()),
+    "direction": _DIRECTIONS,
+    "originatingDirection": _DIRECTIONS,
 }
 
 type Dimensions = Mapping[str, str]
@@ -78,24 +97,28 @@ class Query:
         )
 
 
-def parse_query(body: Any, where: str = "") -> Query:
+def parse_query(body: object, where: str = "") -> Query:
     """Raises: PlatformError 400, naming the field."""
     if not isinstance(body, dict):
         raise refused(where or "body", "a query object", type(body).__name__, "bad.request")
     prefix = f"{where}." if where else ""
     if unknown := sorted(set(body) - _FIELDS):
-        raise refused(f"{prefix}{unknown[0]}", f"one of {', '.join(sorted(_FIELDS))}", unknown[0], "invalid.property")
+        raise refused(
+            f"{prefix}{unknown[0]}", f"one of {', '.join(sorted(_FIELDS))}", unknown[0], "invalid.property"
+        )
     for name in ("evaluationFilters", "surveyFilters", "resolutionFilters"):
         if body.get(name):
             raise PlatformError(501, "The simulator evaluates no {field}", params={"field": name})
     try:
-        start, end = parse_interval(body.get("interval") or "")
-    except (TypeError, ValueError) as error:
+        start, end = parse_interval(str(body.get("interval", "")))
+    except ValueError as error:
         raise refused(f"{prefix}interval", "an ISO-8601 interval", error, "invalid.date") from error
     if body.get("startOfDayIntervalMatching"):
         start = datetime.combine(start.date(), time(), start.tzinfo)
     order = _one_of(body, "order", ("asc", "desc", "unordered"))
-    order_by = _one_of(body, "orderBy", ("conversationStart", "conversationEnd", "segmentStart", "segmentEnd"))
+    order_by = _one_of(
+        body, "orderBy", ("conversationStart", "conversationEnd", "segmentStart", "segmentEnd")
+    )
     limit = body.get("limit")
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise refused(f"{prefix}limit", "a number from 1", limit)
@@ -131,29 +154,55 @@ def _list(body: Mapping[str, Any], name: str, where: str) -> list[Any]:
     return entries
 
 
-def _group(entry: Any, where: str, dimensions: frozenset[str], *, clauses: bool) -> Test:
+def _group(entry: object, where: str, dimensions: frozenset[str], *, clauses: bool) -> Test:
     """A filter, or (without clauses of its own) a clause."""
     if not isinstance(entry, dict):
         raise refused(where, "an object", type(entry).__name__)
     allowed = {"type", "predicates"} | ({"clauses"} if clauses else set())
     if unknown := sorted(set(entry) - allowed):
-        raise refused(f"{where}.{unknown[0]}", f"one of {', '.join(sorted(allowed))}", unknown[0], "invalid.property")
+        raise refused(
+            f"{where}.{unknown[0]}", f"one of {', '.join(sorted(allowed))}", unknown[0], "invalid.property"
+        )
     if entry.get("type") not in {"and", "or"}:
         raise refused(f"{where}.type", "and or or", entry.get("type"))
     tests = [
         _group(clause, f"{where}.clauses[{number}]", dimensions, clauses=False)
         for number, clause in enumerate(_list(entry, "clauses", f"{where}.clauses") if clauses else [])
-    ] + [
-        _predicate(predicate, f"{where}.predicates[{number}]", dimensions)
-        for number, predicate in enumerate(_list(entry, "predicates", f"{where}.predicates"))
     ]
+    alternatives: dict[str, set[str]] = {}
+    for number, predicate in enumerate(_list(entry, "predicates", f"{where}.predicates")):
+        test = _predicate(predicate, f"{where}.predicates[{number}]", dimensions)
+        if isinstance(test, _Equals) and entry["type"] == "or":
+            # a hundred conversation ids are one look-up, not a hundred comparisons
+            alternatives.setdefault(test.dimension, set()).add(test.value)
+        else:
+            tests.append(test)
+    tests += [_OneOf(dimension, frozenset(values)) for dimension, values in alternatives.items()]
     if not tests:
         raise refused(where, "predicates or clauses", "none", "constraint.validation")
     join = all if entry["type"] == "and" else any
     return lambda values: join(test(values) for test in tests)
 
 
-def _predicate(entry: Any, where: str, dimensions: frozenset[str]) -> Test:
+@dataclass(frozen=True, slots=True)
+class _Equals:
+    dimension: str
+    value: str
+
+    def __call__(self, values: Dimensions) -> bool:
+        return values.get(self.dimension, "").casefold() == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class _OneOf:
+    dimension: str
+    folded: frozenset[str]
+
+    def __call__(self, values: Dimensions) -> bool:
+        return values.get(self.dimension, "").casefold() in self.folded
+
+
+def _predicate(entry: object, where: str, dimensions: frozenset[str]) -> Test:
     if not isinstance(entry, dict):
         raise refused(where, "an object", type(entry).__name__)
     kind = entry.get("type", "dimension")
@@ -178,7 +227,7 @@ def _predicate(entry: Any, where: str, dimensions: frozenset[str]) -> Test:
     folded = value.casefold()
     if dimension in _VALUES and folded not in _VALUES[dimension]:
         raise refused(f"{where}.value", f"one of {', '.join(sorted(_VALUES[dimension]))}", value)
-    return lambda values: values.get(dimension, "").casefold() == folded
+    return _Equals(dimension, folded)
 
 
 def conversation_dimensions(one: Conversation) -> Dimensions:

@@ -1,6 +1,7 @@
-"""A scenario: one JSON file that says what the organisation holds, what is asked, what goes wrong, what must come out.
+"""A scenario: one JSON file that says what the organisation holds, what is asked, and what goes wrong.
 
-The format is described in docs/scenarios.md and checked against local/scenarios/scenario.schema.json.
+It also says what must come out. The format is described in docs/scenarios.md and checked against
+local/scenarios/scenario.schema.json.
 """
 
 import json
@@ -10,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jsonschema
 
@@ -48,7 +49,7 @@ class Fate(StrEnum):
 
 
 class ScenarioError(Exception):
-    """The file is no scenario; the message names every fault with its place, what was expected and what was found."""
+    """The file is no scenario; the message names every fault: where, what was expected, what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +212,17 @@ def load_scenario(path: Path | str) -> Scenario:
         raise ScenarioError(f"{path}: is no scenario:\n{error}") from error
 
 
-def parse_scenario(document: Any) -> Scenario:
+def parse_scenario(document: object) -> Scenario:
     """Raises: ScenarioError, naming every fault on a line of its own."""
     faults = [
         _schema_fault(error)
         for error in sorted(_validator().iter_errors(document), key=lambda error: list(map(str, error.path)))
     ]
     if not faults:
-        faults = list(_contradictions(document))
+        faults = list(_contradictions(cast("Mapping[str, Any]", document)))
     if faults:
         raise ScenarioError("\n".join(f"  {fault}" for fault in faults))
-    return _scenario(document)
+    return _scenario(cast("Mapping[str, Any]", document))
 
 
 @cache
@@ -232,19 +233,21 @@ def _validator() -> jsonschema.Draft202012Validator:
 def _schema_fault(error: jsonschema.ValidationError) -> str:
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
     where = f"${place}"
-    found = json.dumps(error.instance, ensure_ascii=False)
-    found = found if len(found) <= 120 else found[:117] + "..."  # noqa: PLR2004
+    instance: Any = error.instance
+    found = json.dumps(instance, ensure_ascii=False)
+    found = found if len(found) <= 120 else found[:117] + "..."
     schema = error.schema if isinstance(error.schema, dict) else {}
+    wanted: Any = error.validator_value
     match error.validator:
         case "additionalProperties":
             known = schema.get("properties", {})
-            unknown = ", ".join(sorted(set(error.instance) - set(known)))
+            unknown = ", ".join(sorted(set(instance) - set(known)))
             return f"{where}: unknown key {unknown}; known are {', '.join(known)}"
         case "required":
-            missing = ", ".join(sorted(set(error.validator_value) - set(error.instance)))
+            missing = ", ".join(sorted(set(wanted) - set(instance)))
             return f"{where}: missing {missing}"
         case "enum":
-            return f"{where}: expected one of {', '.join(map(str, error.validator_value))}, found {found}"
+            return f"{where}: expected one of {', '.join(map(str, wanted))}, found {found}"
         case "pattern" | "anyOf":
             return f"{where}: expected {schema.get('description', error.validator_value)}, found {found}"
         case _:
@@ -261,28 +264,32 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
         where = f"$.organization.conversations[{number}]"
         if names.index(group["name"]) != number:
             yield f"{where}.name: expected a name of its own, found {group['name']!r} again"
-        if ("message_type" in group) != (group["medium"] == "message"):
-            yield f"{where}.message_type: expected it with medium message, and only there"
-        try:
-            parse_interval(group["interval"])
-        except ValueError as error:
-            yield f"{where}.interval: {error}"
-        if "delete_date" in group:
-            yield from _time_fault(f"{where}.delete_date", group["delete_date"])
-        with_recording = group["count"] - group.get("no_recording", 0)
-        if with_recording < 0:
-            yield f"{where}.no_recording: expected at most {group['count']}, found {group['no_recording']}"
-        if group.get("already_protected", 0) > with_recording:
-            yield f"{where}.already_protected: expected at most {with_recording}, found {group['already_protected']}"
-        most = with_recording * group.get("recordings", 1)
-        if group.get("sensitive", 0) > most:
-            yield f"{where}.sensitive: expected at most {most}, found {group['sensitive']}"
-        if group.get("custodians_per_conversation", 1) > len(group["custodians"]):
-            yield f"{where}.custodians_per_conversation: expected at most {len(group['custodians'])}"
+        yield from _group_contradictions(where, group)
     for number, fault in enumerate(document.get("faults", {}).get("recordings", [])):
-        where = f"$.faults.recordings[{number}]"
-        if fault.get("group", names[0] if names else "") not in names:
-            yield f"{where}.group: expected one of {', '.join(names)}, found {fault['group']!r}"
+        if "group" in fault and fault["group"] not in names:
+            where = f"$.faults.recordings[{number}].group"
+            yield f"{where}: expected one of {', '.join(names)}, found {fault['group']!r}"
+
+
+def _group_contradictions(where: str, group: Mapping[str, Any]) -> Iterator[str]:
+    if ("message_type" in group) != (group["medium"] == "message"):
+        yield f"{where}.message_type: expected it with medium message, and only there"
+    try:
+        parse_interval(group["interval"])
+    except ValueError as error:
+        yield f"{where}.interval: {error}"
+    if "delete_date" in group:
+        yield from _time_fault(f"{where}.delete_date", group["delete_date"])
+    with_recording = group["count"] - group.get("no_recording", 0)
+    bounds = {
+        "no_recording": group["count"],
+        "already_protected": max(0, with_recording),
+        "sensitive": max(0, with_recording) * group.get("recordings", 1),
+        "custodians_per_conversation": len(group["custodians"]),
+    }
+    for name, most in bounds.items():
+        if group.get(name, 0) > most:
+            yield f"{where}.{name}: expected at most {most}, found {group[name]}"
 
 
 def _time_fault(where: str, text: str) -> Iterator[str]:
@@ -369,8 +376,8 @@ def _recording_fault(fields: Mapping[str, Any]) -> RecordingFault:
     )
 
 
-def unmet(expected: Any, found: Any, where: str = "$") -> list[str]:
-    """Every place where `found` does not match: objects in part, lists element by element, the rest exactly."""
+def unmet(expected: object, found: object, where: str = "$") -> list[str]:
+    """Where `found` does not match: objects in part, lists element by element, everything else exactly."""
     if isinstance(expected, dict):
         if not isinstance(found, dict):
             return [f"{where}: expected an object, found {found!r}"]

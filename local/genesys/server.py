@@ -6,7 +6,7 @@ import binascii
 import contextlib
 import json
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from local.genesys.access import Client, open_access
 from local.genesys.clock import Clock, WallClock, iso
 from local.genesys.delivery import THREADS, Writer, write
-from local.genesys.endpoint import Answer, Call, Endpoint
+from local.genesys.endpoint import Call, Endpoint
 from local.genesys.errors import OAuthError, PlatformError
 from local.genesys.faults import Faults, canned
 from local.genesys.ids import uuid_for
@@ -38,6 +38,19 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 class ConnectionDropped(Exception):
     """The connection ends without an answer. Only seen where there is no connection to close: in process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came in. `body`: JSON, the fields of a form, None, or a mark of what is wrong with it."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    content_type: str
+    body: object
+    authorization: str
+    correlation_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +125,9 @@ class Simulator:
                     task.cancel()
 
     def _write(self, delivery: Delivery) -> bool:
-        return all(
-            [write(self._writer, f"{delivery.folder}/{file.name}", file) for file in self.platform.files(delivery)]
-        )
+        files = self.platform.files(delivery)
+        written = [write(self._writer, f"{delivery.folder}/{file.name}", file) for file in files]
+        return all(written)
 
     def _finish(self, delivery: Delivery, written: bool) -> None:
         if written:
@@ -124,131 +137,109 @@ class Simulator:
 
     async def _serve(self, request: Request) -> Response:
         self._requests += 1
-        correlation_id = uuid_for(self.scenario.seed, "request", self._requests)
+        asked = await _read(request, uuid_for(self.scenario.seed, "request", self._requests))
         at = self.clock.now()
-        raw = await _read(request)
-        authorization = request.headers.get("authorization", "")
-        client = self._client(authorization)
-        body = _parsed(request, raw)
         reply: Reply | None = None
-        dropped = False
         try:
-            reply, dropped = await self._answer(request, raw, body, authorization, client, correlation_id)
+            reply = await self._answer(asked)
         finally:
+            client = self._client(asked.authorization)
             self.log.add(
                 {
                     "at": iso(at),
-                    "method": request.method,
-                    "path": request.url.path,
-                    "query": dict(request.query_params),
+                    "method": asked.method,
+                    "path": asked.path,
+                    "query": dict(asked.query),
                     "headers": redacted(request.headers),
-                    "body": _without_secret(body),
+                    "body": _without_secret(asked.body),
                     # 0: no answer was given
-                    "status": 0 if reply is None or dropped else reply.status,
+                    "status": reply.status if reply else 0,
                     "client_id": client.id if client else "",
-                    "correlation_id": correlation_id,
+                    "correlation_id": asked.correlation_id,
                 }
             )
-        if dropped:
+        if reply is None:
             await _drop(request)
-        headers = {"ININ-Correlation-Id": correlation_id} | reply.headers
+            return Response()
+        headers = {"ININ-Correlation-Id": asked.correlation_id} | reply.headers
         return Response(reply.content, reply.status, headers)
 
-    async def _answer(
-        self,
-        request: Request,
-        raw: bytes | None,
-        body: Any,
-        authorization: str,
-        client: Client | None,
-        correlation_id: str,
-    ) -> tuple[Reply, bool]:
-        """The reply, and whether the caller gets to see nothing of it."""
-        then = self._faults.meet(request.method, request.url.path, client.role if client else None)
-        if then is not None:
-            if then.delay_s:
-                await asyncio.sleep(then.delay_s)
-            if then.revoke_token and (token := self.access.holder(authorization)):
-                token.revoked = True
-            if then.drop:
-                return Reply(0, b"", {}), True
-            if then.status is not None:
-                status, content, headers = canned(then, correlation_id, self.clock.now())
-                return Reply(status, content, self._rate_headers(authorization) | headers), False
-        reply = self._reply(request, raw, body, authorization, correlation_id)
-        if then is not None and then.lose_answer == "close":
-            return reply, True
-        if then is not None and then.lose_answer == "504":
-            lost = PlatformError(504, "The request timed out.")
-            return _json(504, lost.body(correlation_id), {}), False
-        if then is not None and then.headers:
-            reply = Reply(reply.status, reply.content, reply.headers | dict(then.headers))
-        return reply, False
+    async def _answer(self, asked: Asked) -> Reply | None:
+        """None: the caller gets to see no answer."""
+        client = self._client(asked.authorization)
+        then = self._faults.meet(asked.method, asked.path, client.role if client else None)
+        if then is None:
+            return self._reply(asked)
+        if then.delay_s:
+            await asyncio.sleep(then.delay_s)
+        if then.revoke_token and (token := self.access.holder(asked.authorization)):
+            token.revoked = True
+        if then.drop:
+            return None
+        if then.status is not None:
+            status, content, headers = canned(then, asked.correlation_id, self.clock.now())
+            return Reply(status, content, dict(self._rate_headers(asked.authorization)) | headers)
+        reply = self._reply(asked)
+        match then.lose_answer:
+            case "close":
+                return None
+            case "504":
+                lost = PlatformError(504, "The request timed out.")
+                return _json(504, lost.body(asked.correlation_id), {})
+        return Reply(reply.status, reply.content, reply.headers | dict(then.headers))
 
-    def _rate_headers(self, authorization: str) -> dict[str, str]:
+    def _rate_headers(self, authorization: str) -> Mapping[str, str]:
         token = self.access.holder(authorization)
         if token is None:
             return {}
         try:
             return self.access.count(token, self.clock.now())
         except PlatformError as error:
-            return dict(error.headers)
+            return error.headers
 
-    def _reply(
-        self, request: Request, raw: bytes | None, body: Any, authorization: str, correlation_id: str
-    ) -> Reply:
+    def _reply(self, asked: Asked) -> Reply:
         headers: dict[str, str] = {}
         try:
-            if raw is None:
-                raise PlatformError(
-                    413,
-                    "The request is larger than {limit} bytes",
-                    params={"limit": str(MAX_BODY_BYTES)},
-                    limit={"key": "request.bytes.max", "namespace": "platform.api", "value": str(MAX_BODY_BYTES)},
-                )
+            _check_size(asked)
             now = self.clock.now()
-            if request.url.path == "/oauth/token":
-                return self._token(request, raw, authorization, now)
-            endpoint, path = self._endpoint(request.method, request.url.path)
-            token = self.access.authenticate(authorization, now)
+            if (asked.method, asked.path) == ("POST", "/oauth/token"):
+                return self._token(asked, now)
+            endpoint, path = self._endpoint(asked.method, asked.path)
+            token = self.access.authenticate(asked.authorization, now)
             headers = self.access.count(token, now)
             endpoint.needs.check(token.client)
-            if raw and request.method in {"POST", "PUT", "PATCH"}:
-                _check_json(request, body)
-            answer = endpoint.handle(
-                Call(path, dict(request.query_params), body, token.client, token.value, now)
-            )
+            _check_json(asked)
+            answer = endpoint.handle(Call(path, asked.query, asked.body, token.client, token.value, now))
         except OAuthError as error:
             return _json(error.status, error.body(), {"Retry-After": "60"} if error.status == 429 else {})
         except PlatformError as error:
-            return _json(error.status, error.body(correlation_id), headers | dict(error.headers))
-        return self._written(answer, headers)
+            return _json(error.status, error.body(asked.correlation_id), headers | dict(error.headers))
+        headers |= answer.headers
+        return (
+            Reply(answer.status, b"", headers)
+            if answer.body is None
+            else _json(answer.status, answer.body, headers)
+        )
 
-    @staticmethod
-    def _written(answer: Answer, headers: dict[str, str]) -> Reply:
-        headers = headers | dict(answer.headers)
-        if answer.body is None:
-            return Reply(answer.status, b"", headers)
-        return _json(answer.status, answer.body, headers)
-
-    def _endpoint(self, method: str, path: str) -> tuple[Endpoint, Any]:
-        elsewhere: list[str] = []
-        for endpoint in self._endpoints:
-            found = endpoint.match(path)
-            if found is not None and endpoint.method == method:
-                return endpoint, found
-            if found is not None:
-                elsewhere.append(endpoint.method)
-        if elsewhere:
+    def _endpoint(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
+        """Raises: PlatformError 404, or 405 if only the method is wrong."""
+        found = [
+            (endpoint, parts) for endpoint in self._endpoints if (parts := endpoint.match(path)) is not None
+        ]
+        for endpoint, parts in found:
+            if endpoint.method == method:
+                return endpoint, parts
+        if found or path == "/oauth/token":
             raise PlatformError(405, "{method} is not allowed here", params={"method": method})
         raise PlatformError(404, "HTTP 404 Not Found: {path}", params={"path": path})
 
-    def _token(self, request: Request, raw: bytes, authorization: str, now: datetime) -> Reply:
-        if request.method != "POST":
-            raise PlatformError(405, "{method} is not allowed here", params={"method": request.method})
-        form = dict(parse_qsl(raw.decode("utf-8", "replace")))
-        client_id, secret = _basic(authorization) or (form.get("client_id", ""), form.get("client_secret", ""))
-        token = self.access.token_request(client_id, secret, form.get("grant_type", ""), now)
+    def _token(self, asked: Asked, now: datetime) -> Reply:
+        form = asked.body if isinstance(asked.body, dict) else {}
+        client_id, secret = _basic(asked.authorization) or (
+            str(form.get("client_id", "")),
+            str(form.get("client_secret", "")),
+        )
+        token = self.access.token_request(client_id, secret, str(form.get("grant_type", "")), now)
         body = {
             "access_token": token.value,
             "token_type": "bearer",
@@ -263,29 +254,35 @@ class Simulator:
         return self.access.clients.get(basic[0]) if basic else None
 
 
-def _json(status: int, body: Any, headers: dict[str, str]) -> Reply:
-    return Reply(status, json.dumps(body).encode(), {"content-type": "application/json"} | headers)
+_UNREADABLE = object()
+_TOO_LARGE = object()
 
 
-async def _read(request: Request) -> bytes | None:
-    """The body, or None if it is too large; then the rest is read and forgotten."""
+async def _read(request: Request, correlation_id: str) -> Asked:
+    """The whole request; of a body that is too large the rest is read and forgotten."""
     parts, size = [], 0
     with contextlib.suppress(ClientDisconnect):
         async for part in request.stream():
             size += len(part)
             if size <= MAX_BODY_BYTES:
                 parts.append(part)
-    return b"".join(parts) if size <= MAX_BODY_BYTES else None
+    content_type = request.headers.get("content-type", "application/json")
+    return Asked(
+        method=request.method,
+        path=request.url.path,
+        query=dict(request.query_params),
+        content_type=content_type,
+        body=_TOO_LARGE if size > MAX_BODY_BYTES else _parsed(content_type, b"".join(parts)),
+        authorization=request.headers.get("authorization", ""),
+        correlation_id=correlation_id,
+    )
 
 
-_UNREADABLE = object()
-
-
-def _parsed(request: Request, raw: bytes | None) -> Any:
-    """JSON, a form, or else what says that it is neither."""
+def _parsed(content_type: str, raw: bytes) -> object:
+    """JSON, a form, or what says that it is neither."""
     if not raw:
         return None
-    if "form-urlencoded" in request.headers.get("content-type", ""):
+    if "form-urlencoded" in content_type:
         return dict(parse_qsl(raw.decode("utf-8", "replace")))
     try:
         return json.loads(raw)
@@ -293,19 +290,38 @@ def _parsed(request: Request, raw: bytes | None) -> Any:
         return _UNREADABLE
 
 
-def _check_json(request: Request, body: Any) -> None:
-    if "json" not in request.headers.get("content-type", "application/json"):
-        raise PlatformError(415, "Expected application/json")
-    if body is _UNREADABLE:
+def _check_size(asked: Asked) -> None:
+    if asked.body is _TOO_LARGE:
+        most = str(MAX_BODY_BYTES)
+        raise PlatformError(
+            413,
+            "The request is larger than {limit} bytes",
+            params={"limit": most},
+            limit={"key": "request.bytes.max", "namespace": "platform.api", "value": most},
+        )
+
+
+def _check_json(asked: Asked) -> None:
+    if asked.body is None or asked.method in {"GET", "DELETE"}:
+        return
+    if "json" not in asked.content_type:
+        raise PlatformError(
+            415, "Expected application/json, found {type}", params={"type": asked.content_type}
+        )
+    if asked.body is _UNREADABLE:
         raise PlatformError(400, "The request body is no JSON", "bad.request")
 
 
-def _without_secret(body: Any) -> Any:
-    if body is _UNREADABLE:
-        return "(unreadable)"
-    if isinstance(body, dict) and "client_secret" in body:
+def _without_secret(body: object) -> object:
+    if body in (_UNREADABLE, _TOO_LARGE):
+        return "(too large)" if body is _TOO_LARGE else "(unreadable)"
+    if isinstance(body, dict):
         return {name: value for name, value in body.items() if name != "client_secret"}
     return body
+
+
+def _json(status: int, body: object, headers: Mapping[str, str]) -> Reply:
+    return Reply(status, json.dumps(body).encode(), {"content-type": "application/json"} | dict(headers))
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:
@@ -357,7 +373,7 @@ class _Server(uvicorn.Server):
 async def serve(
     simulator: Simulator,
     port: int,
-    listening: Callable[[dict[str, Any]], Awaitable[None] | None],
+    listening: Callable[[dict[str, Any]], None],
     stop: asyncio.Event,
 ) -> None:
     """Serves on 127.0.0.1 until `stop` is set. Port 0: any; `listening` is told by the announcement.
@@ -386,9 +402,7 @@ async def serve(
             while not server.started and not serving.done():
                 await asyncio.sleep(0.005)
             if server.started:
-                told = listening(simulator.announcement(f"http://127.0.0.1:{listener.getsockname()[1]}"))
-                if told is not None:
-                    await told
+                listening(simulator.announcement(f"http://127.0.0.1:{listener.getsockname()[1]}"))
             await asyncio.wait({serving, delivering, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             server.should_exit = True
