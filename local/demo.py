@@ -1,0 +1,161 @@
+"""`make demo`: runs one scenario through the embedded world, shows it, and judges it by its expectation."""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local.display import Display, display_for
+from local.genesys.scenario import DEFAULT, Scenario, load_scenario
+from local.outcome import Run, print_summary, shortfalls, summarise
+from local.progress import Progress, read_progress
+from local.world import FAILURES, World
+
+TICK_S = 0.5
+LONGEST_RUN_S = 900.0
+# EventBridge starts an execution within a moment; an event that starts none must not be waited for.
+_SETTLE_S = 2.0
+
+INTERRUPTED, UNMET, NOT_STARTED = 130, 1, 2
+
+
+class RunTookTooLong(RuntimeError):
+    """Some execution never ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What is left when all executions have ended."""
+
+    runs: tuple[Run, ...]
+    progress: Progress
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    parser.add_argument("--scenario", type=Path, default=DEFAULT)
+    parser.add_argument("--out", type=Path, default=Path("build/demo"))
+    arguments = parser.parse_args()
+    console, errors = Console(), Console(stderr=True)
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # ends as an interrupt does: everything cleaned up
+    try:
+        return run_demo(arguments.scenario, arguments.out, console)
+    except KeyboardInterrupt:
+        errors.print("Interrupted; everything that was started has ended.")
+        return INTERRUPTED
+    except FAILURES as failure:
+        errors.print(str(failure), markup=False, highlight=False)
+        return NOT_STARTED
+    except RunTookTooLong as failure:
+        errors.print(str(failure), markup=False, highlight=False)
+        return UNMET
+
+
+def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
+    """Run the scenario, write what is left of it to `out`, and return the exit code."""
+    started = time.monotonic()
+    scenario = load_scenario(scenario_path)
+    _clear(out)
+    with display_for(console) as display, World(scenario_path, out, on_phase=display.begin) as world:
+        try:
+            finished = _run(world, scenario, display)
+        finally:
+            world.collect_logs()
+        custody = _fetch_custody(world, out)
+        calls = world.emulator.calls()
+    summary = summarise(
+        scenario, finished.runs, finished.progress.requests,
+        time_s=time.monotonic() - started, aws_calls=calls, genesys_requests=out / "genesys-requests.jsonl",
+    )  # fmt: skip
+    unmet = shortfalls(scenario, summary)
+    summary["ok"] = not unmet
+    (out / "aws-calls.json").write_text(json.dumps(calls, indent=2, sort_keys=True) + "\n")
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    print_summary(console, summary, out, custody, unmet)
+    return UNMET if unmet else 0
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier run left, and nothing else."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("logs", "custody"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("summary.json", "aws-calls.json", "genesys-requests.jsonl", "genesys.log", "emulator.log"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _run(world: World, scenario: Scenario, display: Display) -> Finished:
+    started = time.monotonic()
+    due = sorted(scenario.events, key=lambda event: event.after_s)
+    sent, last_sent = 0, started
+    while True:
+        now = time.monotonic()
+        while due and now - started >= due[0].after_s:
+            event = due.pop(0)
+            for _ in range(event.repeat):
+                world.send(event.detail, source=event.source, detail_type=event.detail_type)
+            sent, last_sent = sent + event.repeat, now
+        progress = read_progress(world)
+        display.show(progress.counts)
+        runs = tuple(_runs(world))
+        is_settled = not due and all(run.status != "RUNNING" for run in runs)
+        if is_settled and (len(runs) >= sent or now - last_sent > _SETTLE_S):
+            return Finished(runs, progress)
+        if now - started > LONGEST_RUN_S:
+            running = [run.execution_arn for run in runs if run.status == "RUNNING"]
+            raise RunTookTooLong(f"After {LONGEST_RUN_S:.0f} s there still run: {', '.join(running)}")
+        time.sleep(TICK_S)
+
+
+def _runs(world: World) -> Iterator[Run]:
+    """Describe the conductor's executions, oldest first."""
+    workflows = world.client("stepfunctions")
+    machine = world.outputs["PreserveMatterArn"]
+    pages = workflows.get_paginator("list_executions").paginate(stateMachineArn=machine)
+    listed = [execution for page in pages for execution in page["executions"]]
+    for execution in sorted(listed, key=lambda execution: execution["startDate"]):
+        described = workflows.describe_execution(executionArn=execution["executionArn"])
+        yield Run(
+            execution_arn=execution["executionArn"],
+            status=described["status"],
+            event=_parsed(described.get("input")),
+            output=_parsed(described.get("output")),
+            error=described.get("error", ""),
+            cause=described.get("cause", ""),
+        )
+
+
+def _parsed(text: str | None) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(text or "null")
+    except json.JSONDecodeError:
+        return text
+
+
+def _fetch_custody(world: World, out: Path) -> list[Path]:
+    """Copy the custody files of all requests from the records bucket."""
+    s3, bucket = world.client("s3"), world.outputs["RecordsBucket"]
+    fetched = []
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page.get("Contents", []):
+            target = (out / "custody" / found["Key"]).resolve()
+            if not target.is_relative_to((out / "custody").resolve()):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, found["Key"], str(target))
+            fetched.append(target)
+    return fetched
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""What a run came to: the summary that people and programs read, and how it compares with the expectation."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local.genesys.scenario import Scenario, unmet
+
+type Summary = dict[str, Any]
+
+MEDIA = ("voice", "chat", "email", "message", "callback", "screen")
+_CONVERSATIONS = ("expected", "held_at_platform", "explained", "missing")
+_RECORDINGS = ("expected", "delivered", "secured", "explained", "missing")
+_MEDIUM = ("conversations", "expected", "delivered", "secured", "held_at_platform", "explained", "missing")
+_OURS = ("functions", "workflows")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of the conductor, with its input and output as JSON."""
+
+    execution_arn: str
+    status: str
+    event: Any
+    output: Any
+    error: str
+    cause: str
+
+    @property
+    def request_key(self) -> tuple[str, str]:
+        """Return the matter id and request id that were asked for, as far as the event has any."""
+        detail = self.event.get("detail") if isinstance(self.event, Mapping) else None
+        named = detail if isinstance(detail, Mapping) else {}
+        return str(named.get("matter_id", "")), str(named.get("request_id", ""))
+
+
+def summarise(
+    scenario: Scenario,
+    runs: Sequence[Run],
+    requests: Mapping[tuple[str, str], Mapping[str, Any]],
+    *,
+    time_s: float,
+    aws_calls: Mapping[str, Mapping[str, int]],
+    genesys_requests: Path,
+) -> Summary:
+    """Build the summary; at the top stand the counts of the last request that has any."""
+    described = [_request(run, requests.get(run.request_key, {})) for run in runs]
+    last = next((request for request in reversed(described) if request["verdict"] != "duplicate"), None)
+    return {
+        "scenario": scenario.name,
+        "ok": False,
+        "verdict": (last or {"verdict": "none"})["verdict"],
+        **_counts((last or {}) if last else {}),
+        "requests": described,
+        "time_s": round(time_s, 1),
+        "aws_calls": sum(count for caller in _OURS for count in aws_calls.get(caller, {}).values()),
+        "genesys_calls": _count_lines(genesys_requests),
+    }
+
+
+def shortfalls(scenario: Scenario, summary: Summary) -> list[str]:
+    """Name each place where the summary is not as expected; without an expectation, all must be preserved."""
+    if scenario.expect:
+        return unmet(scenario.expect, summary)
+    return [
+        f"request {request['request_id']} of {request['matter_id']}: {request['verdict']}, and no other was expected"
+        for request in summary["requests"]
+        if request["verdict"] not in {"preserved", "duplicate"}
+    ] or ([] if summary["requests"] else ["no request was opened"])
+
+
+def print_summary(
+    console: Console, summary: Summary, out: Path, custody: Sequence[Path], differences: Sequence[str]
+) -> None:
+    """Print the totals by medium, the reasons, the costs, and where everything lies."""
+    table = Table(title=f"Scenario {summary['scenario']}: {summary['verdict']}", title_justify="left")
+    table.add_column("Medium")
+    for heading in (
+        "Conversations",
+        "Held at platform",
+        "Recordings",
+        "Delivered",
+        "Secured",
+        "Explained",
+        "Missing",
+    ):
+        table.add_column(heading, justify="right")
+    fields = ("conversations", "held_at_platform", "expected", "delivered", "secured", "explained", "missing")
+    for medium, counts in summary["by_medium"].items():
+        if any(counts.values()):
+            table.add_row(medium, *(str(counts[field]) for field in fields))
+    conversations, recordings = summary["conversations"], summary["recordings"]
+    table.add_section()
+    table.add_row(
+        "in all",
+        str(conversations["expected"]),
+        str(conversations["held_at_platform"]),
+        *(str(recordings[field]) for field in _RECORDINGS),
+    )
+    console.print(table)
+    for reason, count in summary["by_reason"].items():
+        console.print(f"  {count:5}  {reason.replace('_', ' ')}", highlight=False)
+    for request in summary["requests"]:
+        told = f": {request['explanation']}" if request["explanation"] else ""
+        line = f"{request['matter_id']} / {request['request_id']}: {request['verdict']}{told}"
+        console.print(line, highlight=False, markup=False)
+    console.print(
+        f"{summary['time_s']} s, {summary['aws_calls']} AWS calls, {summary['genesys_calls']} Genesys calls",
+        highlight=False,
+    )
+    console.print(f"Summary      {out / 'summary.json'}", highlight=False)
+    for path in custody:
+        console.print(
+            f"Custody      {out / path.relative_to(out.resolve())}", highlight=False, soft_wrap=True
+        )
+    console.print(f"Genesys saw  {out / 'genesys-requests.jsonl'}", highlight=False)
+    console.print(f"Logs         {out / 'logs'}", highlight=False)
+    if differences:
+        console.print("Not as expected:", style="bold red")
+        for difference in differences:
+            console.print(f"  {difference}", highlight=False, markup=False)
+    else:
+        console.print("As expected.", style="bold green")
+
+
+def _request(run: Run, item: Mapping[str, Any]) -> Summary:
+    matter_id, request_id = run.request_key
+    return {
+        "matter_id": matter_id,
+        "request_id": request_id,
+        "execution_status": run.status,
+        "verdict": _verdict(run, item),
+        "explanation": _explanation(run),
+        **_counts(_plain(item.get("summary") or {})),
+    }
+
+
+def _verdict(run: Run, item: Mapping[str, Any]) -> str:
+    output = run.output if isinstance(run.output, Mapping) else {}
+    if run.status == "SUCCEEDED":
+        if str(output.get("outcome", output.get("verdict", ""))).upper() == "DUPLICATE":
+            return "duplicate"
+        return str(output.get("verdict") or item.get("state") or "unknown").lower()
+    return "refused" if "Refused" in run.error else "failed"
+
+
+def _explanation(run: Run) -> str:
+    if not run.error:
+        return ""
+    try:
+        cause = json.loads(run.cause)
+    except json.JSONDecodeError:
+        return run.cause or run.error
+    return str(cause.get("errorMessage", run.cause)) if isinstance(cause, dict) else run.cause
+
+
+def _counts(counted: Mapping[str, Any]) -> Summary:
+    """Return all blocks of counts in full: what was not counted is 0."""
+    by_medium = counted.get("by_medium", {})
+    return {
+        "conversations": _filled(counted.get("conversations"), _CONVERSATIONS),
+        "recordings": _filled(counted.get("recordings"), _RECORDINGS),
+        "by_medium": {
+            medium: _filled(by_medium.get(medium), _MEDIUM)
+            for medium in (*MEDIA, *sorted(set(by_medium) - set(MEDIA)))
+        },
+        "by_reason": dict(sorted(Counter(counted.get("by_reason", {})).items())),
+    }
+
+
+def _filled(counts: Mapping[str, int] | None, names: Sequence[str]) -> dict[str, int]:
+    return {name: (counts or {}).get(name, 0) for name in names}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON, with DynamoDB's decimals
+    if isinstance(value, str):
+        return _plain(json.loads(value)) if value.startswith("{") else value
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return int(value) if hasattr(value, "to_integral_value") else value
+
+
+def _count_lines(path: Path) -> int:
+    return sum(1 for line in path.read_text().splitlines() if line) if path.exists() else 0
