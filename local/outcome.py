@@ -69,7 +69,7 @@ def shortfalls(scenario: Scenario, summary: Summary) -> list[str]:
     if scenario.expect:
         return unmet(scenario.expect, summary)
     return [
-        f"request {request['request_id']} of {request['matter_id']}: {request['verdict']}, and no other was expected"
+        f"{request['matter_id']} / {request['request_id']}: expected preserved, found {request['verdict']}"
         for request in summary["requests"]
         if request["verdict"] not in {"preserved", "duplicate"}
     ] or ([] if summary["requests"] else ["no request was opened"])
@@ -81,17 +81,14 @@ def print_summary(
     """Print the totals by medium, the reasons, the costs, and where everything lies."""
     table = Table(title=f"Scenario {summary['scenario']}: {summary['verdict']}", title_justify="left")
     table.add_column("Medium")
-    for heading in (
-        "Conversations",
-        "Held at platform",
-        "Recordings",
-        "Delivered",
-        "Secured",
-        "Explained",
-        "Missing",
-    ):
-        table.add_column(heading, justify="right")
-    fields = ("conversations", "held_at_platform", "expected", "delivered", "secured", "explained", "missing")
+    headings = {
+        "conversations": "Conversations",
+        "held_at_platform": "Held at platform",
+        "expected": "Recordings",
+    }
+    fields = (*headings, "delivered", "secured", "explained", "missing")
+    for field in fields:
+        table.add_column(headings.get(field, field.capitalize()), justify="right")
     for medium, counts in summary["by_medium"].items():
         if any(counts.values()):
             table.add_row(medium, *(str(counts[field]) for field in fields))

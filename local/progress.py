@@ -1,4 +1,4 @@
-"""How far a run has come, read from outside: the ledger, the bucket and the state machine. For display only."""
+"""How far a run has come, read from outside: from the ledger and the evidence bucket. For display only."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
