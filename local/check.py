@@ -17,7 +17,7 @@ _REGION = "eu-central-1"
 
 def translated() -> str:
     """Return the translated template, as JSON."""
-    command = [ROOT / ".venvs/sam/bin/python", "-m", "local.translate", TEMPLATE]
+    command: list[str | Path] = [ROOT / ".venvs/sam/bin/python", "-m", "local.translate", TEMPLATE]
     return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
