@@ -1,5 +1,6 @@
 """Time as an argument: the server lives by the wall clock, tests by one that they move."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -9,20 +10,28 @@ class Clock(Protocol):
         """An aware UTC time."""
         ...
 
+    async def sleep(self, seconds: float) -> None: ...
+
 
 class WallClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
 
 class ManualClock:
-    """Stands still until `pass_s` is called."""
+    """Stands still until somebody lets time pass; whoever sleeps lets it pass."""
 
     def __init__(self, at: datetime) -> None:
         self._at = at
 
     def now(self) -> datetime:
         return self._at
+
+    async def sleep(self, seconds: float) -> None:
+        self.pass_s(seconds)
 
     def pass_s(self, seconds: float) -> None:
         self._at += timedelta(seconds=seconds)

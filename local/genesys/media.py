@@ -100,14 +100,15 @@ _WORDS = (
 )
 
 
-def _sentences(seed: int, recording_id: str, size_bytes: int) -> Iterator[str]:
+def _sentences(seed: int, recording_id: str, size_bytes: int, around_bytes: int = 0) -> Iterator[str]:
+    """Enough of them for the size, when each has so many bytes of form around it."""
     written, count = 0, 0
     while count < 2 or written < size_bytes:
         noise = digest_of(seed, "text", recording_id, count)
         words = [_WORDS[byte % len(_WORDS)] for byte in noise[:14]]
         sentence = f"{' '.join(words)} {noise[14:20].hex()}."
         yield sentence
-        written += len(sentence)
+        written += len(sentence) + around_bytes
         count += 1
 
 
@@ -115,7 +116,7 @@ def _transcript(seed: int, conversation: Conversation, recording: Recording) -> 
     step = (recording.ended_at - recording.started_at) / 1000
     entries: list[dict[str, Any]] = []
     agent, customer = recording.user_ids[0], uuid_for(seed, "customer", conversation.id)
-    for number, sentence in enumerate(_sentences(seed, recording.id, recording.size_bytes)):
+    for number, sentence in enumerate(_sentences(seed, recording.id, recording.size_bytes, 280)):
         from_agent, at = bool(number % 2), iso(recording.started_at + min(number, 1000) * step)
         message_id = uuid_for(seed, "message", recording.id, number)
         if recording.medium is Medium.CHAT:
@@ -177,7 +178,6 @@ def _email(seed: int, conversation: Conversation, recording: Recording) -> bytes
 # --- Ogg with Opus (RFC 3533, RFC 7845) ----------------------------------------------------------
 
 _SAMPLES_PER_PACKET = 960  # 20 ms at 48 kHz
-_PACKETS_PER_PAGE = 50
 
 
 def _opus(seed: int, recording: Recording) -> bytes:
@@ -191,17 +191,18 @@ def _opus(seed: int, recording: Recording) -> bytes:
 
 @lru_cache(maxsize=64)
 def _silence(size_bytes: int) -> bytes:
-    """Pages of silent packets that every recording of this size shares; at least one second of them."""
+    """Pages of silent packets that every recording of this size shares."""
     padding = 0 if size_bytes < 20_000 else 900  # large files: fewer, larger packets
     packet = _silent_packet(padding)
-    page_bytes = 27 + _PACKETS_PER_PAGE * (len(packet) + len(_lacing(packet)))
+    packets = 10 if padding else 50
+    page_bytes = 27 + packets * (len(packet) + len(_lacing(packet)))
     pages = max(1, -(-size_bytes // page_bytes))
     return b"".join(
         _ogg_page(
             4 if number == pages - 1 else 0,
-            (number + 1) * _PACKETS_PER_PAGE * _SAMPLES_PER_PACKET,
+            (number + 1) * packets * _SAMPLES_PER_PACKET,
             number + 2,
-            (packet,) * _PACKETS_PER_PAGE,
+            (packet,) * packets,
         )
         for number in range(pages)
     )

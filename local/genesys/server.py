@@ -42,7 +42,7 @@ class ConnectionDropped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it came in. `body`: JSON, the fields of a form, None, or a mark of what is wrong with it."""
+    """A request as it came in. `body`: JSON, the fields of a form, None, or a mark of what is wrong."""
 
     method: str
     path: str
@@ -171,7 +171,7 @@ class Simulator:
         if then is None:
             return self._reply(asked)
         if then.delay_s:
-            await asyncio.sleep(then.delay_s)
+            await self.clock.sleep(then.delay_s)
         if then.revoke_token and (token := self.access.holder(asked.authorization)):
             token.revoked = True
         if then.drop:
