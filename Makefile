@@ -47,6 +47,8 @@ test: $(environments) .venvs/vendor/.stamp ## every test; the rules and steps mu
 
 # --- environments ----------------------------------------------------------------------------------------
 # One each, since these tools pin versions that do not fit together. A stamp file makes the second run instant.
+# Trust what the machine trusts: uv's own list knows no company proxy.
+export UV_SYSTEM_CERTS ?= 1
 python313 = $(firstword $(foreach p,python3.13 python3 python,$(shell \
 	$(p) -c 'import sys; sys.version_info[:2] == (3, 13) and print(sys.executable)' 2>/dev/null)))
 no_python := Python 3.13 is needed and neither python3.13, python3 nor python is one. Install it (python.org, \
