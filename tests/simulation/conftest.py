@@ -1,7 +1,14 @@
-"""A simulator in this process, with a clock that only tests move."""
+"""A simulator in this process, with a clock that only tests move; and one in a process of its own."""
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -106,3 +113,49 @@ def world(make_world: MakeWorld) -> World:
 @pytest.fixture
 def make_group() -> Callable[..., dict[str, Any]]:
     return group
+
+
+@dataclass(frozen=True)
+class Running:
+    process: subprocess.Popen[str]
+    announced: dict[str, Any]
+    folder: Path
+    requests: Path
+
+
+@pytest.fixture
+def start_simulator(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """`start_simulator(scenario document, environment)`: the simulator as its users start it."""
+    with ExitStack() as started:
+
+        def start(document: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Running:
+            scenario, folder, requests = (
+                tmp_path / "scenario.json",
+                tmp_path / "out",
+                tmp_path / "requests.jsonl",
+            )
+            scenario.write_text(json.dumps(document))
+            command: list[str | Path] = [
+                sys.executable,
+                "-m",
+                "local.genesys",
+                "--port",
+                "0",
+                "--scenario",
+                scenario,
+            ]
+            process = subprocess.Popen(
+                [*command, "--requests", requests, "--folder", folder],
+                cwd=Path(__file__).resolve().parents[2],
+                env={"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
+                | dict(environment or {}),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            assert process.stdout is not None
+            return Running(process, json.loads(process.stdout.readline()), folder, requests)
+
+        yield start

@@ -20,17 +20,17 @@ def only_pair(world: Any) -> tuple[str, bytes, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("medium", "extension", "media_type", "subtype"),
+    ("medium", "extension", "told"),
     [
-        ("voice", "opus", "Call", "Trunk"),
-        ("callback", "opus", "Callback", "Trunk"),
-        ("chat", "json", "Chat", None),
-        ("message", "json", "Message", None),
-        ("email", "eml", "Email", None),
+        ("voice", "opus", ("Call", "Trunk")),
+        ("callback", "opus", ("Callback", "Trunk")),
+        ("chat", "json", ("Chat", None)),
+        ("message", "json", ("Message", None)),
+        ("email", "eml", ("Email", None)),
     ],
 )
 def test_objects_lie_where_the_vendor_puts_them(
-    make_world: Any, make_group: Any, medium: str, extension: str, media_type: str, subtype: str | None
+    make_world: Any, make_group: Any, medium: str, extension: str, told: tuple[str, str | None]
 ) -> None:
     interval = "2026-03-02T04:00:00Z/2026-03-02T05:00:00Z"
     world = make_world(make_group(1, medium, interval=interval))
@@ -43,7 +43,7 @@ def test_objects_lie_where_the_vendor_puts_them(
         f"{world.organization.id}/year=2026/month=3/day=2/hour=4/conversation_id={conversation.id}/"
         f"{recording.id}.{extension}"
     )
-    assert (sidecar["mediaType"], sidecar.get("mediaSubtype")) == (media_type, subtype)
+    assert (sidecar["mediaType"], sidecar.get("mediaSubtype")) == told
     assert (sidecar["conversationId"], sidecar["recordingId"]) == (conversation.id, recording.id)
     assert sidecar["startTime"].startswith("2026-03-02T04:")
     assert sidecar["startTime"].endswith("+0000")

@@ -135,7 +135,7 @@ def test_what_is_no_scenario_at_all_is_said_too(tmp_path: Path, content: str | N
     if content is not None:
         path.write_text(content)
 
-    with pytest.raises(ScenarioError, match="x.json"):
+    with pytest.raises(ScenarioError, match=r"x\.json"):
         load_scenario(path)
 
 
