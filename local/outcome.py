@@ -65,9 +65,13 @@ def summarise(
 
 
 def shortfalls(scenario: Scenario, summary: Summary) -> list[str]:
-    """Name each place where the summary is not as expected; without an expectation, all must be preserved."""
+    """Name each place where the summary is not as expected; without an expectation, all must be preserved.
+
+    `ok` follows from the rest: it says whether that is as expected.
+    """
     if scenario.expect:
-        return unmet(scenario.expect, summary)
+        rest = unmet({key: value for key, value in scenario.expect.items() if key != "ok"}, summary)
+        return rest + unmet({"ok": scenario.expect.get("ok", not rest)}, {"ok": not rest})
     return [
         f"{request['matter_id']} / {request['request_id']}: expected preserved, found {request['verdict']}"
         for request in summary["requests"]
