@@ -8,7 +8,7 @@ from local.genesys.server import ConnectionDropped, Simulator
 
 
 class InProcess(httpx.BaseTransport):
-    """`httpx.Client(transport=InProcess(simulator), base_url=...)` asks the simulator, whatever the address."""
+    """`httpx.Client(transport=InProcess(simulator), base_url=...)` asks the simulator, wherever."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._transport = httpx.ASGITransport(simulator.app)

@@ -1,8 +1,10 @@
-# mypy: ignore-errors -- the vendor's SDK is not installed where the type checker looks
 """Runs in the environment of the vendor's SDK, where nothing of this project is installed.
 
 Takes the simulator's announcement as JSON on stdin, prints what it saw as JSON on stdout.
 """
+
+# The type checker does not see where the vendor's SDK is installed.
+# mypy: ignore-errors
 
 import json
 import sys
