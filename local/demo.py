@@ -135,7 +135,7 @@ def _runs(world: World) -> Iterator[Run]:
         )
 
 
-def _parsed(text: str | None) -> Any:  # noqa: ANN401 - any JSON
+def _parsed(text: str | None) -> Any:
     try:
         return json.loads(text or "null")
     except json.JSONDecodeError:

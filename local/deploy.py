@@ -71,7 +71,7 @@ def deploy(
     return stack
 
 
-def _package(s3: Any, template: Template, folder: Path, region: str) -> None:  # noqa: ANN401 - boto3's clients
+def _package(s3: Any, template: Template, folder: Path, region: str) -> None:
     s3.create_bucket(Bucket=_ARCHIVE_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
@@ -103,7 +103,7 @@ def _archive(folder: Path) -> Path:
     return archive
 
 
-def _reasons(cloudformation: Any, name: str, refusal: Exception) -> str:  # noqa: ANN401 - boto3's clients
+def _reasons(cloudformation: Any, name: str, refusal: Exception) -> str:
     try:
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     except ClientError:
@@ -116,7 +116,7 @@ def _reasons(cloudformation: Any, name: str, refusal: Exception) -> str:  # noqa
     return "\n".join(["The stack was not created:", *(failures or [f"  {refusal}"])])
 
 
-def _configure_object_lock(s3: Any, template: Template, stack: Stack, parameters: Mapping[str, str]) -> None:  # noqa: ANN401
+def _configure_object_lock(s3: Any, template: Template, stack: Stack, parameters: Mapping[str, str]) -> None:
     """Lock the buckets that the template declares with Object Lock: the emulator drops that property."""
     for logical_id, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
@@ -130,7 +130,7 @@ def _configure_object_lock(s3: Any, template: Template, stack: Stack, parameters
         s3.put_object_lock_configuration(Bucket=stack.resources[logical_id], ObjectLockConfiguration=lock)
 
 
-def _resolve(value: Any, template: Template, parameters: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON
+def _resolve(value: Any, template: Template, parameters: Mapping[str, str]) -> Any:
     """Replace references to parameters by their values."""
     if isinstance(value, dict):
         if set(value) == {"Ref"} and value["Ref"] in template.get("Parameters", {}):

@@ -179,7 +179,7 @@ def _filled(counts: Mapping[str, int] | None, names: Sequence[str]) -> dict[str,
     return {name: (counts or {}).get(name, 0) for name in names}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON, with DynamoDB's decimals
+def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return _plain(json.loads(value)) if value.startswith("{") else value
     if isinstance(value, Mapping):

@@ -136,7 +136,7 @@ class World:
         """The stack's outputs."""
         return self.stack.outputs
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 - of whatever service
+    def client(self, service: str) -> Any:
         """Return the one boto3 client for a service, which may do everything."""
         if service not in self._clients:
             session: Any = self.emulator.session()
