@@ -1,0 +1,21 @@
+"""Take one of the organisation's job slots."""
+
+from typing import Any
+
+from holdfast import bootstrap
+from holdfast.contracts.steps import BatchRun
+from holdfast.observability import observed
+from holdfast.steps.acquire_job_slot import acquire_job_slot
+
+
+@observed
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Take one of the organisation's job slots."""
+    answer = acquire_job_slot(
+        BatchRun.model_validate(event),
+        slots=bootstrap.slots(),
+        jobs=bootstrap.export_jobs(),
+        clock=bootstrap.clock,
+        telemetry=bootstrap.telemetry,
+    )
+    return answer.model_dump(mode="json")

@@ -1,0 +1,24 @@
+"""Give the verdict and write the custody file."""
+
+from typing import Any
+
+from holdfast import bootstrap
+from holdfast.contracts.steps import Run
+from holdfast.observability import observed
+from holdfast.steps.seal_custody import seal_custody
+
+
+@observed
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Give the verdict and write the custody file."""
+    answer = seal_custody(
+        Run.model_validate(event),
+        requests=bootstrap.requests(),
+        batches=bootstrap.batches(),
+        claims=bootstrap.claims(),
+        parking=bootstrap.parking(),
+        files=bootstrap.work_files(),
+        records=bootstrap.record_files(),
+        telemetry=bootstrap.telemetry,
+    )
+    return answer.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""The ports' AWS side: buckets, ledger, queues, keys."""

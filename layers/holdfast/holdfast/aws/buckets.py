@@ -1,0 +1,143 @@
+"""The buckets: evidence (the side that secures), work, and records."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.tags import TagPlan
+from holdfast.ports import Finding, OpenedObject, RecordFile
+
+CHUNK_BYTES = 1 << 20
+SPOOL_BYTES = 32 << 20
+
+
+class EvidenceS3:
+    """Implements `ports.EvidenceBucket`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def lock(self, version: ObjectVersion) -> None:
+        """Set the legal hold of this version to ON."""
+        self._client.put_object_legal_hold(**_named(version), LegalHold={"Status": "ON"})
+
+    @contextmanager
+    def open(self, version: ObjectVersion) -> Iterator[OpenedObject]:
+        """Open the version's stream; S3 says with it whether there are tags."""
+        answer = self._client.get_object(**_named(version))
+        with answer["Body"] as body:
+            yield OpenedObject(bool(answer.get("TagCount")), body.iter_chunks(CHUNK_BYTES))
+
+    def foreign_tags(self, version: ObjectVersion) -> Mapping[str, str]:
+        """Read the version's tags."""
+        answer = self._client.get_object_tagging(**_named(version))
+        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+    def tag(self, version: ObjectVersion, plan: TagPlan) -> None:
+        """Write the whole set; S3 knows no other way."""
+        tag_set = [{"Key": name, "Value": value} for name, value in plan.tags.items()]
+        self._client.put_object_tagging(**_named(version), Tagging={"TagSet": tag_set})
+
+
+class EvidenceBucketSetup:
+    """Implements `ports.BucketSetup`."""
+
+    def __init__(self, client: Any, *, bucket: str, queue_arn: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._queue_arn = queue_arn
+
+    def findings(self) -> Sequence[Finding]:
+        """Check what a lock and an arrival need."""
+        return [*self._object_lock(), *self._versioning(), *self._notifications()]
+
+    def _object_lock(self) -> Iterator[Finding]:
+        try:
+            answer = self._client.get_object_lock_configuration(Bucket=self._bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ObjectLockConfigurationNotFoundError":
+                raise
+            answer = {}
+        if answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") != "Enabled":
+            yield Finding(
+                "object lock", "the evidence bucket has no Object Lock; nothing in it could be held"
+            )
+
+    def _versioning(self) -> Iterator[Finding]:
+        if self._client.get_bucket_versioning(Bucket=self._bucket).get("Status") != "Enabled":
+            yield Finding(
+                "versioning", "the evidence bucket is not versioned; an upload could replace another"
+            )
+
+    def _notifications(self) -> Iterator[Finding]:
+        answer = self._client.get_bucket_notification_configuration(Bucket=self._bucket)
+        queues = {queue["QueueArn"] for queue in answer.get("QueueConfigurations", ())}
+        if self._queue_arn not in queues:
+            yield Finding(
+                "arrival wiring", "the evidence bucket does not notify the arrival queue; deploy again"
+            )
+
+
+class WorkS3:
+    """Implements `ports.WorkFiles`."""
+
+    def __init__(self, client: Any, *, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def write(self, key: str, content: bytes) -> None:
+        """Put the file."""
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+
+    def read(self, key: str) -> bytes | None:
+        """Get the file."""
+        try:
+            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+                content: bytes = body.read()
+                return content
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise
+
+
+class RecordsS3:
+    """Implements `ports.RecordFiles`."""
+
+    def __init__(self, client: Any, *, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
+        """Spool the lines, then put the file on condition that there is none."""
+        digest = hashlib.sha256()
+        with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
+            for line in lines:
+                spool.write(line + b"\n")
+                digest.update(line + b"\n")
+            size_bytes = spool.tell()
+            spool.seek(0)
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=spool,
+                    ContentLength=size_bytes,
+                    IfNoneMatch="*",
+                    Metadata={"sha256": digest.hexdigest()},
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "PreconditionFailed":
+                    raise
+                standing = self._client.head_object(Bucket=self._bucket, Key=key)
+                return RecordFile(key, standing["Metadata"]["sha256"], standing["ContentLength"])
+        return RecordFile(key, digest.hexdigest(), size_bytes)
+
+
+def _named(version: ObjectVersion) -> dict[str, str]:
+    return {"Bucket": version.bucket, "Key": version.key, "VersionId": version.version_id}

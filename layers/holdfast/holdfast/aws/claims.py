@@ -1,0 +1,235 @@
+"""Everything that is filed under a conversation: claims, the HOLD item, receipts and custody events.
+
+Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`OBJ#fingerprint`, `CONV#c`/`EVENT#ulid`; objects whose
+key names no conversation lie under `STRAY`, Preflight's probes under `CANARY`. Entries are stored as the
+bytes that are hashed; the attributes beside them are copies to search by, never the truth.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from holdfast.aws.table import Item, Table, one_of
+from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
+from holdfast.domain.evidence_key import EvidenceKey, Role
+from holdfast.domain.ids import ConversationId, MatterId, RecordingId
+from holdfast.domain.media import Medium
+from holdfast.domain.moments import from_text, to_text
+from holdfast.domain.states import PLATFORM_HOLD_MOVES, HoldState, PlatformHold, sources
+from holdfast.domain.ulid import ulid
+from holdfast.errors import ConversationLifting
+from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
+from holdfast.ports import Claim, Dossier, Entry, LargeObject, PlatformHoldRecord
+
+type Entropy = Callable[[int], bytes]
+
+
+def _conversation_key(conversation_id: ConversationId) -> str:
+    return f"CONV#{conversation_id}"
+
+
+def _object_key(version: ObjectVersion) -> tuple[str, str]:
+    key = EvidenceKey.parse(version.key)
+    if key.conversation_id:
+        return _conversation_key(key.conversation_id), f"OBJ#{version.fingerprint}"
+    return key.role.upper(), f"OBJ#{version.fingerprint}"
+
+
+class ClaimLedger:
+    """Implements `ports.ClaimBook`."""
+
+    def __init__(self, table: Table, *, entropy: Entropy = os.urandom) -> None:
+        self._table = table
+        self._entropy = entropy
+
+    def claim(self, claim: Claim) -> bool:
+        """Put the claim, count it and add its event, all or nothing."""
+        conversation = claim.conversation
+        pk, claimed_at = _conversation_key(conversation.conversation_id), to_text(claim.claimed_at)
+        event = CustodyEvent(
+            event_id=ulid(claim.claimed_at, self._entropy(10)),
+            type=EventType.CLAIMED,
+            conversation_id=conversation.conversation_id,
+            at=claim.claimed_at,
+            matter_id=claim.matter_id,
+            request_id=claim.request_id,
+        )
+        was_claimed = self._table.transact(
+            self._table.putting_new(
+                {
+                    "pk": pk,
+                    "sk": f"CLAIM#{claim.matter_id}",
+                    "request_id": claim.request_id,
+                    "batch_id": claim.batch_id,
+                    "claimed_at": claimed_at,
+                    "medium": conversation.medium,
+                    "started_at": to_text(conversation.started_at),
+                    "gsi_matter": f"MATTER#{claim.matter_id}",
+                    "gsi_batch": f"BATCH#{claim.request_id}#{claim.batch_id}#{conversation.conversation_id}",
+                }
+            ),
+            self._table.updating(
+                pk,
+                "HOLD",
+                "ADD active_claims :one SET #state = :held, epoch = if_not_exists(epoch, :zero)",
+                "attribute_not_exists(#state) OR #state <> :lifting",
+                {":one": 1, ":zero": 0, ":held": HoldState.HELD, ":lifting": HoldState.LIFTING},
+            ),
+            self._table.putting_new(_event_item(event, self._entropy)),
+        )
+        if was_claimed or self._table.get(pk, f"CLAIM#{claim.matter_id}"):
+            return was_claimed
+        raise ConversationLifting(
+            f"conversation {conversation.conversation_id} is being released; claim it again later"
+        )
+
+    def dossier(self, conversation_id: ConversationId) -> Dossier:
+        """Read the conversation's whole partition."""
+        receipts: list[Receipt] = []
+        digested: set[str] = set()
+        claimed_by: set[MatterId] = set()
+        entries: list[Entry] = []
+        platform_hold: PlatformHoldRecord | None = None
+        for item in self._table.query(_conversation_key(conversation_id)):
+            kind, _, name = item["sk"].partition("#")
+            if kind == "OBJ":
+                receipts.append(read_receipt(item["entry"]))
+                entries.append(Entry(item["entry"], None))
+            elif kind == "EVENT":
+                matter_id = MatterId(item["matter_id"]) if "matter_id" in item else None
+                entries.append(Entry(item["entry"], matter_id))
+                if item["type"] == EventType.DIGEST_ADDED:
+                    digested.add(item["fingerprint"])
+            elif kind == "CLAIM":
+                claimed_by.add(MatterId(name))
+            elif kind == "HOLD":
+                platform_hold = _platform_hold(item)
+        return Dossier(
+            conversation_id=conversation_id,
+            receipts=receipts,
+            digested=frozenset(digested),
+            platform_hold=platform_hold,
+            claimed_by=frozenset(claimed_by),
+            entries=entries,
+        )
+
+    def platform_holds(
+        self, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
+        """Read many HOLD items at once."""
+        keys = [(_conversation_key(conversation_id), "HOLD") for conversation_id in conversation_ids]
+        found = {item["pk"]: _platform_hold(item) for item in self._table.get_many(keys, ("pk", "platform"))}
+        return {cid: found.get(_conversation_key(cid)) for cid in conversation_ids}
+
+    def mark_platform_hold(
+        self, conversation_ids: Sequence[ConversationId], state: PlatformHold, *, reason: str | None = None
+    ) -> None:
+        """Write the platform's side of each, on condition that it may move there."""
+        condition, values = _may_become(state)
+        for conversation_id in conversation_ids:
+            self._table.update(
+                _conversation_key(conversation_id),
+                "HOLD",
+                "SET platform = :platform",
+                condition,
+                values | {":platform": {"state": state, "reason": reason}},
+            )
+
+    def confirm_platform_hold(self, conversation_id: ConversationId, at: datetime) -> bool:
+        """Write HELD and the event, all or nothing."""
+        event = CustodyEvent(
+            event_id=ulid(at, self._entropy(10)),
+            type=EventType.HELD_AT_PLATFORM,
+            conversation_id=conversation_id,
+            at=at,
+        )
+        update = self._table.updating(
+            _conversation_key(conversation_id),
+            "HOLD",
+            "SET platform = :platform",
+            "platform.#state = :placing",
+            {":platform": {"state": PlatformHold.HELD}, ":placing": PlatformHold.PLACING},
+        )
+        return self._table.transact(update, self._table.putting_new(_event_item(event, self._entropy)))
+
+
+class ReceiptLedger:
+    """Implements `ports.ReceiptBook`."""
+
+    def __init__(self, table: Table, *, entropy: Entropy = os.urandom) -> None:
+        self._table = table
+        self._entropy = entropy
+
+    def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
+        """Look all versions up by their keys, a hundred a call."""
+        found = self._table.get_many((_object_key(version) for version in versions), ("sk",))
+        return frozenset(item["sk"].removeprefix("OBJ#") for item in found)
+
+    def write(self, receipt: Receipt) -> bool:
+        """Write the item unless it exists."""
+        pk, sk = _object_key(receipt.version)
+        return self._table.put_new(
+            {
+                "pk": pk,
+                "sk": sk,
+                "entry": entry_bytes(receipt, self._entropy(NONCE_BYTES)),
+                "gsi_recording": receipt.recording_id,
+            }
+        )
+
+    def add_digest(self, large: LargeObject, sha256: str, at: datetime) -> bool:
+        """Write the one DIGEST event a version can have, unless it exists."""
+        version = large.version
+        event = CustodyEvent(
+            event_id=digest_event_id(version, large.arrived_at),
+            type=EventType.DIGEST_ADDED,
+            conversation_id=large.conversation_id,
+            at=at,
+            details={"key": version.key, "version_id": version.version_id, "sha256": sha256},
+        )
+        return self._table.put_new(_event_item(event, self._entropy) | {"fingerprint": version.fingerprint})
+
+
+def read_receipt(entry: bytes) -> Receipt:
+    """Read a receipt back from its entry."""
+    document = json.loads(entry)
+    return Receipt(
+        version=ObjectVersion(
+            document["bucket"], document["key"], document["version_id"], document["size_bytes"]
+        ),
+        role=Role(document["role"]),
+        arrived_at=from_text(document["arrived_at"]),
+        secured_at=from_text(document["secured_at"]),
+        sha256=document.get("sha256"),
+        conversation_id=ConversationId(document["conversation_id"])
+        if "conversation_id" in document
+        else None,
+        recording_id=RecordingId(document["recording_id"]) if "recording_id" in document else None,
+        medium=Medium(document["medium"]) if "medium" in document else None,
+        omitted_tags=tuple(document.get("omitted_tags", ())),
+    )
+
+
+def _event_item(event: CustodyEvent, entropy: Entropy) -> Item:
+    return {
+        "pk": _conversation_key(event.conversation_id),
+        "sk": f"EVENT#{event.event_id}",
+        "type": event.type,
+        "matter_id": event.matter_id,
+        "entry": entry_bytes(event, entropy(NONCE_BYTES)),
+    }
+
+
+def _platform_hold(item: Item) -> PlatformHoldRecord | None:
+    if "platform" not in item:
+        return None
+    return PlatformHoldRecord(PlatformHold(item["platform"]["state"]), item["platform"].get("reason"))
+
+
+def _may_become(state: PlatformHold) -> tuple[str, dict[str, str]]:
+    before: Iterable[PlatformHold | None] = sources(PLATFORM_HOLD_MOVES, state)
+    condition, values = one_of("platform.#state", [one for one in before if one is not None])
+    if None in before:
+        condition = f"attribute_exists(pk) AND (attribute_not_exists(platform) OR {condition})"
+    return condition, values

@@ -1,0 +1,106 @@
+"""The OAuth client in Secrets Manager, and the shared token in a table of its own, encrypted."""
+
+import json
+from base64 import b64decode, b64encode
+from datetime import datetime
+from typing import Any
+
+from holdfast.aws.table import Table
+from holdfast.domain.moments import from_text, to_text
+from holdfast.errors import SettingsInvalid
+from holdfast.genesys.token import AccessToken, ClientCredentials
+
+_PK, _SK = "TOKEN", "GENESYS"
+_EXPECTED_SECRET = (
+    'the Genesys secret: expected {"client_id": "...", "client_secret": "..."}; put the OAuth client there'
+)
+_CONTEXT = {"purpose": "genesys-token"}
+
+
+class SecretCredentials:
+    """Reads the OAuth client each time a token is fetched, so that a rotated secret is picked up."""
+
+    def __init__(self, client: Any, *, secret_arn: str) -> None:
+        self._client = client
+        self._secret_arn = secret_arn
+
+    def __call__(self) -> ClientCredentials:
+        """Read the current secret.
+
+        Raises:
+            SettingsInvalid: it is not ``{"client_id": ..., "client_secret": ...}``.
+        """
+        text = self._client.get_secret_value(SecretId=self._secret_arn)["SecretString"]
+        try:
+            document = json.loads(text)
+            client_id, client_secret = document["client_id"], document["client_secret"]
+        except (ValueError, KeyError, TypeError):
+            client_id = client_secret = ""
+        if not client_id or not client_secret:
+            raise SettingsInvalid([_EXPECTED_SECRET])
+        return ClientCredentials(client_id, client_secret)
+
+
+class TokenTable:
+    """Implements `genesys.token.TokenStore`: one item, whose token only KMS can read."""
+
+    def __init__(self, table: Table, kms: Any, *, key_id: str) -> None:
+        self._table = table
+        self._kms = kms
+        self._key_id = key_id
+
+    def read(self) -> AccessToken | None:
+        """Read and decrypt the token; an expired one keeps its place in the row."""
+        item = self._table.get(_PK, _SK)
+        if item is None or "ciphertext" not in item:
+            return None
+        answer = self._kms.decrypt(
+            KeyId=self._key_id, CiphertextBlob=b64decode(item["ciphertext"]), EncryptionContext=_CONTEXT
+        )
+        return AccessToken(
+            generation=item["generation"],
+            issued_at=from_text(item["issued_at"]),
+            expires_at=from_text(item["expires_at"]),
+            value=answer["Plaintext"].decode(),
+        )
+
+    def lease(self, generation: int, now: datetime, until: datetime) -> bool:
+        """Take the lease on a generation that nobody has fetched and nobody is fetching."""
+        return self._table.update(
+            _PK,
+            _SK,
+            "SET lease_until = :until, lease_generation = :generation",
+            "(attribute_not_exists(generation) OR generation < :generation)"
+            " AND (attribute_not_exists(lease_until) OR lease_until < :now)",
+            {":until": to_text(until), ":now": to_text(now), ":generation": generation},
+        )
+
+    def write(self, token: AccessToken) -> None:
+        """Encrypt and store the token."""
+        answer = self._kms.encrypt(
+            KeyId=self._key_id, Plaintext=token.value.encode(), EncryptionContext=_CONTEXT
+        )
+        self._table.update(
+            _PK,
+            _SK,
+            "SET generation = :generation, ciphertext = :ciphertext,"
+            " issued_at = :issued, expires_at = :expires"
+            " REMOVE lease_until, lease_generation",
+            "attribute_not_exists(generation) OR generation < :generation",
+            {
+                ":generation": token.generation,
+                ":ciphertext": b64encode(answer["CiphertextBlob"]).decode(),
+                ":issued": to_text(token.issued_at),
+                ":expires": to_text(token.expires_at),
+            },
+        )
+
+    def end_lease(self, generation: int) -> None:
+        """Remove the lease, if it is on this generation."""
+        self._table.update(
+            _PK,
+            _SK,
+            "REMOVE lease_until, lease_generation",
+            "lease_generation = :generation",
+            {":generation": generation},
+        )

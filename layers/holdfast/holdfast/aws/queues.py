@@ -1,0 +1,37 @@
+"""Queues, and the workflow service."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from holdfast.contracts.arrivals import write_large_object
+from holdfast.ports import LargeObject
+
+
+class HashSqs:
+    """Implements `ports.HashQueue`."""
+
+    def __init__(self, client: Any, *, queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def send(self, large: LargeObject) -> None:
+        """Send the message."""
+        self._client.send_message(QueueUrl=self._queue_url, MessageBody=write_large_object(large))
+
+
+class StepFunctionsRuns:
+    """Implements `ports.Runs`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def is_alive(self, execution_arn: str) -> bool:
+        """Describe the execution."""
+        try:
+            status = self._client.describe_execution(executionArn=execution_arn)["status"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+                return False
+            raise
+        return status in ("RUNNING", "PENDING_REDRIVE")

@@ -1,0 +1,213 @@
+"""Matters, requests and batches in the ledger.
+
+Items: `MATTER#m`/`META`, `MATTER#m`/`REQUEST#r`, `MATTER#m`/`BATCH#r#b`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from holdfast.aws.table import Item, Table, one_of
+from holdfast.domain.ids import BatchId, ExportJobId, MatterId, RequestId, batch_prefix
+from holdfast.domain.moments import from_text, to_text
+from holdfast.domain.states import (
+    BATCH_MOVES,
+    REQUEST_MOVES,
+    BatchState,
+    RequestState,
+    has_passed,
+    sources,
+)
+from holdfast.errors import LedgerRuleBroken
+from holdfast.ports import BatchRecord, RequestRecord
+
+
+def _matter_key(matter_id: MatterId) -> str:
+    return f"MATTER#{matter_id}"
+
+
+class RequestLedger:
+    """Implements `ports.RequestBook`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
+        """Write the matter if it is new, then the request on its condition."""
+        pk = _matter_key(record.matter_id)
+        opened_at = to_text(record.opened_at)
+        self._table.put_new(
+            {"pk": pk, "sk": "META", "title": title, "status": "OPEN", "opened_at": opened_at}
+        )
+        standing = self._find(record.matter_id, record.request_id)
+        if standing is None:
+            was_written = self._table.put_new(_request_item(record))
+        elif not _may_take_over(record, standing, instead_of):
+            return standing
+        else:
+            record = replace(record, attempt=standing.attempt + 1)
+            was_written = self._table.put(
+                _request_item(record),
+                "execution_arn = :theirs AND #state = :state",
+                {":theirs": standing.execution_arn, ":state": standing.state},
+            )
+        return record if was_written else self.read(record.matter_id, record.request_id)
+
+    def read(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord:
+        """Read a request."""
+        record = self._find(matter_id, request_id)
+        if record is None:
+            raise LedgerRuleBroken(
+                f"expected request {request_id} of matter {matter_id} in the ledger, found none"
+            )
+        return record
+
+    def advance(
+        self,
+        record: RequestRecord,
+        state: RequestState,
+        *,
+        exceptions: Sequence[str] = (),
+        summary: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write the new state, on condition that the standing one may move there."""
+        may_come_from, values = one_of("#state", sources(REQUEST_MOVES, state))
+        update = "SET #state = :state"
+        values[":state"] = state
+        extra: dict[str, object] = {}
+        if exceptions:
+            update, extra = update + ", #exceptions = :exceptions", extra | {":exceptions": list(exceptions)}
+        if summary is not None:
+            update, extra = update + ", summary = :summary", extra | {":summary": json.dumps(summary)}
+        pk, sk = _matter_key(record.matter_id), f"REQUEST#{record.request_id}"
+        if not self._table.update(pk, sk, update, may_come_from, values | extra):
+            current = self.read(record.matter_id, record.request_id).state
+            if current is RequestState.FAILED or not has_passed(REQUEST_MOVES, current, state):
+                raise LedgerRuleBroken(f"request {record.request_id}: {current} may not become {state}")
+
+    def fail(self, matter_id: MatterId, request_id: RequestId, execution_arn: str, explanation: str) -> bool:
+        """Write FAILED, on condition that the execution owns the request and has not ended it."""
+        may_come_from, values = one_of("#state", sources(REQUEST_MOVES, RequestState.FAILED))
+        return self._table.update(
+            _matter_key(matter_id),
+            f"REQUEST#{request_id}",
+            "SET #state = :state, explanation = :explanation",
+            f"execution_arn = :mine AND {may_come_from}",
+            values | {":state": RequestState.FAILED, ":mine": execution_arn, ":explanation": explanation},
+        )
+
+    def _find(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord | None:
+        item = self._table.get(_matter_key(matter_id), f"REQUEST#{request_id}")
+        if item is None:
+            return None
+        return RequestRecord(
+            matter_id=matter_id,
+            request_id=request_id,
+            state=RequestState(item["state"]),
+            body=item["body"],
+            body_sha256=item["body_sha256"],
+            execution_arn=item["execution_arn"],
+            opened_at=from_text(item["opened_at"]),
+            attempt=item["attempt"],
+            exceptions=tuple(item.get("exceptions", ())),
+            summary=json.loads(item["summary"]) if "summary" in item else None,
+        )
+
+
+def _may_take_over(wanted: RequestRecord, standing: RequestRecord, instead_of: str | None) -> bool:
+    if standing.execution_arn == wanted.execution_arn or standing.body_sha256 != wanted.body_sha256:
+        return False
+    return standing.state is RequestState.FAILED or standing.execution_arn == instead_of
+
+
+def _request_item(record: RequestRecord) -> Item:
+    return {
+        "pk": _matter_key(record.matter_id),
+        "sk": f"REQUEST#{record.request_id}",
+        "state": record.state,
+        "body": record.body,
+        "body_sha256": record.body_sha256,
+        "execution_arn": record.execution_arn,
+        "opened_at": to_text(record.opened_at),
+        "attempt": record.attempt,
+    }
+
+
+class BatchLedger:
+    """Implements `ports.BatchBook`."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def plan(self, record: BatchRecord) -> None:
+        """Write the item unless it exists."""
+        self._table.put_new(_batch_item(record))
+
+    def read(self, matter_id: MatterId, request_id: RequestId, batch_id: BatchId) -> BatchRecord:
+        """Read one batch."""
+        item = self._table.get(_matter_key(matter_id), f"BATCH#{request_id}#{batch_id}")
+        if item is None:
+            raise LedgerRuleBroken(
+                f"expected batch {batch_id} of request {request_id} in the ledger, found none"
+            )
+        return _batch(matter_id, request_id, item)
+
+    def of_request(self, request: RequestRecord) -> Iterator[BatchRecord]:
+        """List the batches; their ids sort in the order of their making."""
+        prefix = f"BATCH#{request.request_id}#{batch_prefix(request.attempt)}"
+        for item in self._table.query(_matter_key(request.matter_id), prefix):
+            yield _batch(request.matter_id, request.request_id, item)
+
+    def advance(self, record: BatchRecord) -> None:
+        """Write the whole item, if the standing state may move there and nothing is settled."""
+        may_come_from, values = one_of("#state", sources(BATCH_MOVES, record.state))
+        if not self._table.put(
+            _batch_item(record), f"{may_come_from} AND attribute_not_exists(result_key)", values
+        ):
+            current = self.read(record.matter_id, record.request_id, record.batch_id).state
+            if not has_passed(BATCH_MOVES, current, record.state) and current is not record.state:
+                raise LedgerRuleBroken(f"batch {record.batch_id}: {current} may not become {record.state}")
+
+    def settle(self, record: BatchRecord, result_key: str) -> None:
+        """Write the pointer unless there is one."""
+        self._table.update(
+            _matter_key(record.matter_id),
+            f"BATCH#{record.request_id}#{record.batch_id}",
+            "SET result_key = :key",
+            "attribute_exists(pk) AND attribute_not_exists(result_key)",
+            {":key": result_key},
+        )
+
+
+def _batch_item(record: BatchRecord) -> Item:
+    return {
+        "pk": _matter_key(record.matter_id),
+        "sk": f"BATCH#{record.request_id}#{record.batch_id}",
+        "batch_id": record.batch_id,
+        "state": record.state,
+        "conversations": record.conversations,
+        "job_id": record.job_id,
+        "job_created_at": to_text(record.job_created_at) if record.job_created_at else None,
+        "ended_at": to_text(record.ended_at) if record.ended_at else None,
+        "total": record.total,
+        "skipped": record.skipped,
+        "failed": record.failed,
+        "result_key": record.result_key,
+    }
+
+
+def _batch(matter_id: MatterId, request_id: RequestId, item: Item) -> BatchRecord:
+    return BatchRecord(
+        matter_id=matter_id,
+        request_id=request_id,
+        batch_id=BatchId(item["batch_id"]),
+        state=BatchState(item["state"]),
+        conversations=item["conversations"],
+        job_id=ExportJobId(item["job_id"]) if "job_id" in item else None,
+        job_created_at=from_text(item["job_created_at"]) if "job_created_at" in item else None,
+        ended_at=from_text(item["ended_at"]) if "ended_at" in item else None,
+        total=item["total"],
+        skipped=item["skipped"],
+        failed=item["failed"],
+        result_key=item.get("result_key"),
+    )

@@ -1,0 +1,216 @@
+"""DynamoDB in the words the ledger needs: plain values in and out, conditions that answer instead of raising.
+
+Values are text, whole numbers, truth values, bytes, lists and mappings of these; None is not written.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from holdfast.errors import LedgerContention
+
+type Item = dict[str, Any]
+
+_serializer, _deserializer = TypeSerializer(), TypeDeserializer()
+_BATCH_LIMIT = 100
+
+
+def to_wire(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write values as DynamoDB's attribute values, without the absent ones."""
+    return {
+        name: _serializer.serialize(_without_none(value))
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def from_wire(attributes: Mapping[str, Any]) -> Item:
+    """Read DynamoDB's attribute values."""
+    return {name: _plain(_deserializer.deserialize(value)) for name, value in attributes.items()}
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_none(inner) for name, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return int(value)
+        case Binary():
+            content: bytes = value.value
+            return content
+        case dict():
+            return {name: _plain(inner) for name, inner in value.items()}
+        case list():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value
+
+
+class Table:
+    """One table with the keys `pk` and `sk`. Reads are strongly consistent; writes are conditional."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Read one item."""
+        answer = self._client.get_item(TableName=self.name, Key=self._key(pk, sk), ConsistentRead=True)
+        return from_wire(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Iterable[tuple[str, str]], attributes: Sequence[str]) -> Iterator[Item]:
+        """Read some attributes of many items, in any order; what does not exist is left out."""
+        waiting = [self._key(pk, sk) for pk, sk in dict.fromkeys(keys)]
+        # Attribute names may be reserved words.
+        names = {f"#{place}": name for place, name in enumerate(attributes)}
+        while waiting:
+            now, waiting = waiting[:_BATCH_LIMIT], waiting[_BATCH_LIMIT:]
+            request = {
+                "Keys": now,
+                "ConsistentRead": True,
+                "ProjectionExpression": ", ".join(names),
+                "ExpressionAttributeNames": names,
+            }
+            answer = self._client.batch_get_item(RequestItems={self.name: request})
+            yield from map(from_wire, answer["Responses"].get(self.name, ()))
+            waiting += answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+
+    def query(self, pk: str, sk_prefix: str = "") -> Iterator[Item]:
+        """Read all items of a partition whose sort key begins with the prefix, in the order of their keys."""
+        condition, values = "pk = :pk", {":pk": pk}
+        if sk_prefix:
+            condition, values = condition + " AND begins_with(sk, :sk)", values | {":sk": sk_prefix}
+        start: dict[str, Any] = {}
+        while True:
+            answer = self._client.query(
+                TableName=self.name,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=to_wire(values),
+                ConsistentRead=True,
+                **start,
+            )
+            yield from map(from_wire, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def put(self, item: Item, condition: str, values: Mapping[str, Any] | None = None) -> bool:
+        """Write an item if the condition holds; answers whether it did. `#state` stands for the attribute
+        `state`.
+        """
+        return self._conditionally(
+            lambda: self._client.put_item(
+                TableName=self.name,
+                Item=to_wire(item),
+                ConditionExpression=condition,
+                **_expression(values or {}, condition),
+            )
+        )
+
+    def put_new(self, item: Item) -> bool:
+        """Write an item unless one with its key exists; answers whether it was written."""
+        return self.put(item, "attribute_not_exists(pk)")
+
+    def update(self, pk: str, sk: str, update: str, condition: str, values: Mapping[str, Any]) -> bool:
+        """Change an item if the condition holds; answers whether it did."""
+        return self._conditionally(
+            lambda: self._client.update_item(
+                TableName=self.name,
+                Key=self._key(pk, sk),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                **_expression(values, update + condition),
+            )
+        )
+
+    def delete(self, pk: str, sk: str, condition: str, values: Mapping[str, Any]) -> bool:
+        """Delete an item if the condition holds; answers whether it did. Leases only: evidence is never
+        deleted.
+        """
+        return self._conditionally(
+            lambda: self._client.delete_item(
+                TableName=self.name,
+                Key=self._key(pk, sk),
+                ConditionExpression=condition,
+                **_expression(values, condition),
+            )
+        )
+
+    def transact(self, *writes: dict[str, Any]) -> bool:
+        """Do all writes or none; answers False if any condition failed.
+
+        Raises:
+            LedgerContention: a neighbour's transaction was in the way; the workflow repeats.
+        """
+        try:
+            self._client.transact_write_items(TransactItems=list(writes))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+            if "ConditionalCheckFailed" in reasons:
+                return False
+            raise LedgerContention(
+                "a transaction was cancelled: " + ", ".join(sorted(map(str, reasons)))
+            ) from None
+        return True
+
+    def putting_new(self, item: Item) -> dict[str, Any]:
+        """Compose the part of a transaction that writes a new item."""
+        return {
+            "Put": {
+                "TableName": self.name,
+                "Item": to_wire(item),
+                "ConditionExpression": "attribute_not_exists(pk)",
+            }
+        }
+
+    def updating(
+        self, pk: str, sk: str, update: str, condition: str, values: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Compose the part of a transaction that changes an item."""
+        return {
+            "Update": {
+                "TableName": self.name,
+                "Key": self._key(pk, sk),
+                "UpdateExpression": update,
+                "ConditionExpression": condition,
+                **_expression(values, update + condition),
+            }
+        }
+
+    def _conditionally(self, write: Callable[[], object]) -> bool:
+        try:
+            write()
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    @staticmethod
+    def _key(pk: str, sk: str) -> dict[str, Any]:
+        return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def one_of(attribute: str, texts: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Compose the condition that an attribute is one of some texts, and its values."""
+    values = {f":is{place}": text for place, text in enumerate(sorted(texts))}
+    return f"{attribute} IN ({', '.join(values)})", values
+
+
+def _expression(values: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Compose the names and values of an expression; `#name` always stands for the attribute `name`."""
+    words = text.replace("(", " ").replace(")", " ").replace(",", " ").replace(".", " ").split()
+    names = {word: word[1:] for word in words if word.startswith("#")}
+    given = to_wire(values)
+    return ({"ExpressionAttributeNames": names} if names else {}) | (
+        {"ExpressionAttributeValues": given} if given else {}
+    )

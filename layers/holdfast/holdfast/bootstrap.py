@@ -1,0 +1,285 @@
+"""The composition root: cached, lazy factories for everything the functions need.
+
+A function pays for what it asks for and nothing else, once per environment. This module alone reads the
+environment.
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.config import Config
+
+from holdfast.errors import SettingsInvalid
+from holdfast.observability import PowertoolsTelemetry
+from holdfast.ports import (
+    BatchBook,
+    BucketSetup,
+    ClaimBook,
+    EvidenceBucket,
+    ExportJobs,
+    Finding,
+    HashQueue,
+    JobSlots,
+    Parking,
+    PlatformHolds,
+    PlatformSetup,
+    ReceiptBook,
+    RecordFiles,
+    RecordingCatalogue,
+    RequestBook,
+    Runs,
+    ScopeSource,
+    Telemetry,
+    WorkFiles,
+)
+from holdfast.settings import Settings
+
+if TYPE_CHECKING:  # vendor and AWS sides are imported by the functions that use them
+    from holdfast.aws.table import Table
+    from holdfast.genesys.transport import Transport
+
+CONNECTIONS = 32
+PAGE_SIZE = 500  # conversations per page of a scope query
+
+
+class UtcClock:
+    """Implements `ports.Clock`."""
+
+    def now(self) -> datetime:
+        """Tell the time."""
+        return datetime.now(UTC)
+
+
+clock = UtcClock()
+telemetry: Telemetry = PowertoolsTelemetry()
+
+
+def half_time(context: Any) -> Callable[[], bool]:
+    """Tell, whenever asked, whether less than half of the invocation's time is used.
+
+    A function that works in rounds stops at half, so that a round that takes long still ends in time.
+    """
+    all_ms = context.get_remaining_time_in_millis()
+    return lambda: context.get_remaining_time_in_millis() > all_ms / 2
+
+
+def time_left(context: Any, reserve_s: float) -> Callable[[], bool]:
+    """Tell, whenever asked, whether more than a reserve of the invocation's time is left."""
+    return lambda: context.get_remaining_time_in_millis() > reserve_s * 1000
+
+
+@cache
+def settings() -> Settings:
+    """Give what the stack's parameters became."""
+    return Settings(dict(os.environ))
+
+
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.get_session()
+
+
+@cache
+def _client(service: str) -> Any:
+    config = Config(
+        max_pool_connections=CONNECTIONS,
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 5},
+    )
+    return _session().create_client(service, config=config)
+
+
+@cache
+def _ledger() -> "Table":
+    from holdfast.aws.table import Table  # noqa: PLC0415
+
+    return Table(_client("dynamodb"), settings().text("LEDGER_TABLE"))
+
+
+@cache
+def requests() -> RequestBook:
+    """Give the requests of the ledger."""
+    from holdfast.aws.requests import RequestLedger  # noqa: PLC0415
+
+    return RequestLedger(_ledger())
+
+
+@cache
+def batches() -> BatchBook:
+    """Give the batches of the ledger."""
+    from holdfast.aws.requests import BatchLedger  # noqa: PLC0415
+
+    return BatchLedger(_ledger())
+
+
+@cache
+def claims() -> ClaimBook:
+    """Give the claims of the ledger."""
+    from holdfast.aws.claims import ClaimLedger  # noqa: PLC0415
+
+    return ClaimLedger(_ledger())
+
+
+@cache
+def receipts() -> ReceiptBook:
+    """Give the receipts of the ledger."""
+    from holdfast.aws.claims import ReceiptLedger  # noqa: PLC0415
+
+    return ReceiptLedger(_ledger())
+
+
+@cache
+def slots() -> JobSlots:
+    """Give the organisation's job slots."""
+    from holdfast.aws.slots import SlotLedger  # noqa: PLC0415
+
+    return SlotLedger(_ledger(), organization_id=settings().text("GENESYS_ORGANIZATION_ID"))
+
+
+@cache
+def parking() -> Parking:
+    """Give the parked messages."""
+    from holdfast.aws.parking import ParkingLedger  # noqa: PLC0415
+
+    return ParkingLedger(_ledger())
+
+
+@cache
+def evidence() -> EvidenceBucket:
+    """Give the evidence bucket."""
+    from holdfast.aws.buckets import EvidenceS3  # noqa: PLC0415
+
+    return EvidenceS3(_client("s3"))
+
+
+@cache
+def bucket_setup() -> BucketSetup:
+    """Give the checks of the evidence bucket."""
+    from holdfast.aws.buckets import EvidenceBucketSetup  # noqa: PLC0415
+
+    return EvidenceBucketSetup(
+        _client("s3"),
+        bucket=settings().text("EVIDENCE_BUCKET"),
+        queue_arn=settings().text("ARRIVAL_QUEUE_ARN"),
+    )
+
+
+@cache
+def work_files() -> WorkFiles:
+    """Give the work bucket."""
+    from holdfast.aws.buckets import WorkS3  # noqa: PLC0415
+
+    return WorkS3(_client("s3"), bucket=settings().text("WORK_BUCKET"))
+
+
+@cache
+def record_files() -> RecordFiles:
+    """Give the records bucket."""
+    from holdfast.aws.buckets import RecordsS3  # noqa: PLC0415
+
+    return RecordsS3(_client("s3"), bucket=settings().text("RECORDS_BUCKET"))
+
+
+@cache
+def hash_queue() -> HashQueue:
+    """Give the queue of versions that are hashed later."""
+    from holdfast.aws.queues import HashSqs  # noqa: PLC0415
+
+    return HashSqs(_client("sqs"), queue_url=settings().text("HASH_QUEUE_URL"))
+
+
+@cache
+def runs() -> Runs:
+    """Give the conductor's executions."""
+    from holdfast.aws.queues import StepFunctionsRuns  # noqa: PLC0415
+
+    return StepFunctionsRuns(_client("stepfunctions"))
+
+
+@cache
+def _transport() -> "Transport":
+    import httpx  # noqa: PLC0415
+
+    from holdfast.aws.credentials import SecretCredentials, TokenTable  # noqa: PLC0415
+    from holdfast.aws.table import Table  # noqa: PLC0415
+    from holdfast.genesys.regions import hosts_of  # noqa: PLC0415
+    from holdfast.genesys.token import TokenSource  # noqa: PLC0415
+    from holdfast.genesys.transport import TIMEOUT_S, Transport  # noqa: PLC0415
+
+    faults = settings().faults()
+    if faults:
+        raise SettingsInvalid(faults)
+    hosts = hosts_of(settings().text("GENESYS_REGION"), settings().values.get("GENESYS_BASE_URL", ""))
+    # The environment's proxies and certificates are not asked: hosts come from the table, TLS is always
+    # verified.
+    login, api = (
+        httpx.Client(base_url=host, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+        for host in (hosts.login, hosts.api)
+    )
+    store = TokenTable(
+        Table(_client("dynamodb"), settings().text("CREDENTIALS_TABLE")),
+        _client("kms"),
+        key_id=settings().text("KEY_ARN"),
+    )
+    credentials = SecretCredentials(
+        _client("secretsmanager"), secret_arn=settings().text("GENESYS_SECRET_ARN")
+    )
+    return Transport(api, TokenSource(store, credentials, login, clock, time.sleep), clock)
+
+
+@cache
+def scope_source() -> ScopeSource:
+    """Give the platform's conversations."""
+    from holdfast.genesys.platform.scope import AnalyticsScope  # noqa: PLC0415
+
+    return AnalyticsScope(_transport(), page_size=min(PAGE_SIZE, settings().number("BATCH_SIZE")))
+
+
+@cache
+def export_jobs() -> ExportJobs:
+    """Give the platform's export jobs."""
+    from holdfast.genesys.platform.exports import BulkExportJobs  # noqa: PLC0415
+
+    return BulkExportJobs(_transport(), clock, integration_id=settings().text("GENESYS_INTEGRATION_ID"))
+
+
+@cache
+def catalogue() -> RecordingCatalogue:
+    """Give the platform's lists of recordings."""
+    from holdfast.genesys.platform.exports import RecordingMetadataCatalogue  # noqa: PLC0415
+
+    return RecordingMetadataCatalogue(_transport())
+
+
+@cache
+def platform_holds() -> PlatformHolds:
+    """Give the platform's own protection."""
+    from holdfast.genesys.platform.holds import DeletionProtection  # noqa: PLC0415
+
+    return DeletionProtection(_transport())
+
+
+@cache
+def _platform_setup() -> PlatformSetup:
+    from holdfast.genesys.platform.setup import OrganizationSetup  # noqa: PLC0415
+
+    return OrganizationSetup(
+        _transport(),
+        organization_id=settings().text("GENESYS_ORGANIZATION_ID"),
+        integration_id=settings().text("GENESYS_INTEGRATION_ID"),
+    )
+
+
+def preflight_checks() -> Sequence[Callable[[], Sequence[Finding]]]:
+    """Give every check of Preflight, settings first."""
+    return (
+        lambda: [Finding("settings", fault) for fault in settings().faults()],
+        lambda: bucket_setup().findings(),
+        lambda: _platform_setup().findings(),
+    )

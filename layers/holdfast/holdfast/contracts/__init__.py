@@ -1,0 +1,1 @@
+"""Everything that crosses a border: events, what the steps take and answer, the vendor's documents."""

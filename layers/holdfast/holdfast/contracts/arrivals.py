@@ -1,0 +1,135 @@
+"""What SQS brings to the arrival path: S3 notifications, and our own requests for a digest.
+
+Read by hand, without a validation library: this is the hot path, and its documents are small and
+machine-made.
+
+Source: Amazon S3 User Guide, "Event message structure" (read 2026-11-21).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.ids import ConversationId
+from holdfast.domain.moments import from_text, to_text
+from holdfast.ports import LargeObject
+
+
+class UnreadableMessage(ValueError):
+    """The message is none of those that may come; says what was expected, never what the message says."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """One SQS message; `message_id` is what a partial batch failure names."""
+
+    message_id: str
+    body: str
+
+    @classmethod
+    def all_in(cls, event: Mapping[str, Any]) -> list["QueuedMessage"]:
+        """Read a batch as Lambda delivers it."""
+        return [cls(record["messageId"], record["body"]) for record in event.get("Records", ())]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One object version came into being; `arrived_at` is S3's time."""
+
+    version: ObjectVersion
+    arrived_at: datetime
+
+
+def read_arrivals(body: str, bucket: str) -> Sequence[Arrival]:
+    """Read an S3 notification of one bucket; S3's test event has no arrivals.
+
+    Raises:
+        UnreadableMessage: it is no notification of object versions created in that bucket.
+    """
+    document = _document(body)
+    if document.get("Event") == "s3:TestEvent":
+        return ()
+    records = document.get("Records")
+    if not isinstance(records, list) or not records:
+        raise UnreadableMessage("expected an S3 notification with Records")
+    arrivals = [_arrival(record) for record in records]
+    if any(arrival.version.bucket != bucket for arrival in arrivals):
+        raise UnreadableMessage("expected an object in the evidence bucket, found another bucket")
+    return arrivals
+
+
+def _arrival(record: Any) -> Arrival:
+    try:
+        is_creation = str(record["eventName"]).removeprefix("s3:").startswith("ObjectCreated:")
+        s3 = record["s3"]
+        version = ObjectVersion(
+            bucket=_text(s3["bucket"]["name"]),
+            key=unquote_plus(_text(s3["object"]["key"]), errors="strict"),
+            version_id=_text(s3["object"]["versionId"]),
+            size_bytes=int(s3["object"].get("size", 0)),
+        )
+        arrived_at = from_text(_text(record["eventTime"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise UnreadableMessage(
+            f"expected an S3 record with bucket, key, versionId and eventTime ({type(fault).__name__})"
+        ) from None
+    if not is_creation:
+        raise UnreadableMessage("expected an ObjectCreated event, found another one")
+    return Arrival(version, arrived_at)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("expected text")
+    return value
+
+
+def write_large_object(large: LargeObject) -> str:
+    """Write a request for a digest as a message."""
+    version = large.version
+    return json.dumps(
+        {
+            "bucket": version.bucket,
+            "key": version.key,
+            "version_id": version.version_id,
+            "size_bytes": version.size_bytes,
+            "conversation_id": large.conversation_id,
+            "arrived_at": to_text(large.arrived_at),
+        }
+    )
+
+
+def read_large_object(body: str) -> LargeObject:
+    """Read a request for a digest.
+
+    Raises:
+        UnreadableMessage: it is none.
+    """
+    document = _document(body)
+    try:
+        return LargeObject(
+            version=ObjectVersion(
+                _text(document["bucket"]),
+                _text(document["key"]),
+                _text(document["version_id"]),
+                int(document["size_bytes"]),
+            ),
+            conversation_id=ConversationId(_text(document["conversation_id"])),
+            arrived_at=from_text(_text(document["arrived_at"])),
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise UnreadableMessage(f"expected a request for a digest ({type(fault).__name__})") from None
+
+
+def _document(body: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise UnreadableMessage("expected JSON") from None
+    if not isinstance(document, dict):
+        raise UnreadableMessage("expected a JSON object")
+    return document

@@ -1,0 +1,1 @@
+"""Why was it refused, and what to do about it."""

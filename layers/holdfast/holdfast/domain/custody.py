@@ -1,0 +1,134 @@
+"""What the ledger remembers for ever: receipts and custody events.
+
+Both become *entries*: canonical bytes, written once, hashed as stored, and later sealed. The documents
+composed here are what those bytes say, so a change of a field's name or form is a change of the evidence's
+format: raise `ENTRY_FORMAT` and keep reading the old one.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from holdfast.domain.evidence_key import Role
+from holdfast.domain.ids import ConversationId, MatterId, RecordingId, RequestId
+from holdfast.domain.media import Medium
+from holdfast.domain.moments import to_text
+from holdfast.domain.ulid import ulid
+
+ENTRY_FORMAT = 1
+
+type Scalar = str | int | bool
+type Document = dict[str, Scalar | list[str] | dict[str, Scalar]]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One version of one evidence object, as S3 names it; `size_bytes` as S3 reported it."""
+
+    bucket: str
+    key: str
+    version_id: str
+    size_bytes: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Identify the version in the ledger: SHA-256 over key, a zero byte, version (hex)."""
+        return hashlib.sha256(f"{self.key}\0{self.version_id}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One version arrived and was secured.
+
+    `sha256` (hex) is None when the object was too large to hash on arrival: a DIGEST event follows.
+    `omitted_tags` names those of our tags for which the object had no room.
+    `medium` is known from sidecars only.
+    """
+
+    version: ObjectVersion
+    role: Role
+    arrived_at: datetime
+    secured_at: datetime
+    sha256: str | None
+    conversation_id: ConversationId | None = None
+    recording_id: RecordingId | None = None
+    medium: Medium | None = None
+    omitted_tags: tuple[str, ...] = ()
+
+    def document(self, nonce: str) -> Document:
+        """Compose the entry's document; fields that are not known are left out."""
+        document: Document = {
+            "format": ENTRY_FORMAT,
+            "kind": "receipt",
+            "nonce": nonce,
+            "bucket": self.version.bucket,
+            "key": self.version.key,
+            "version_id": self.version.version_id,
+            "size_bytes": self.version.size_bytes,
+            "role": self.role.value,
+            "legal_hold": "ON",
+            "arrived_at": to_text(self.arrived_at),
+            "secured_at": to_text(self.secured_at),
+        }
+        optional: Document = {
+            "sha256": self.sha256 or "",
+            "conversation_id": self.conversation_id or "",
+            "recording_id": self.recording_id or "",
+            "medium": self.medium.value if self.medium else "",
+            "omitted_tags": list(self.omitted_tags),
+        }
+        return document | {name: value for name, value in optional.items() if value}
+
+
+class EventType(StrEnum):
+    """What can happen to a conversation."""
+
+    CLAIMED = "claimed"
+    HELD_AT_PLATFORM = "held_at_platform"
+    DIGEST_ADDED = "digest_added"
+    RELEASED = "released"
+    LIFTED = "lifted"
+    DRIFT_REPAIRED = "drift_repaired"
+    EXCEPTION_RESOLVED = "exception_resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class CustodyEvent:
+    """One append-only fact about a conversation.
+
+    An event with a `matter_id` concerns that matter alone; one without concerns every matter that claims the
+    conversation. `event_id` is a ULID, the events' order.
+    """
+
+    event_id: str
+    type: EventType
+    conversation_id: ConversationId
+    at: datetime
+    matter_id: MatterId | None = None
+    request_id: RequestId | None = None
+    details: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def document(self, nonce: str) -> Document:
+        """Compose the entry's document; fields that are not known are left out."""
+        document: Document = {
+            "format": ENTRY_FORMAT,
+            "kind": "event",
+            "nonce": nonce,
+            "event_id": self.event_id,
+            "type": self.type.value,
+            "conversation_id": self.conversation_id,
+            "at": to_text(self.at),
+        }
+        optional: Document = {
+            "matter_id": self.matter_id or "",
+            "request_id": self.request_id or "",
+            "details": dict(self.details),
+        }
+        return document | {name: value for name, value in optional.items() if value}
+
+
+def digest_event_id(version: ObjectVersion, arrived_at: datetime) -> str:
+    """Name the one DIGEST event a version can have, so that adding a digest twice is the same write."""
+    return ulid(arrived_at, bytes.fromhex(version.fingerprint)[:10])

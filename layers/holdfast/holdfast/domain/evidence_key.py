@@ -1,0 +1,68 @@
+"""What the name of an object in the evidence bucket says.
+
+The vendor writes ``{organization}/year=/month=/day=/hour=/conversation_id={conversation}/{file}``. The file
+is named after the recording; its sidecar is the full file name plus ``_metadata.json``. Date parts are not
+zero-padded. Extensions of digital and screen recordings are not documented, so nothing here looks at one.
+
+Source: Genesys Cloud Resource Center, "Work with exported recordings in the AWS S3 bucket" (read 2026-11-21).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from holdfast.domain.ids import UUID_PATTERN, ConversationId, RecordingId, is_uuid
+
+CANARY_PREFIX = "_holdfast/canary/"
+SIDECAR_SUFFIX = "_metadata.json"
+
+_LAYOUT = re.compile(
+    rf"(?P<organization>{UUID_PATTERN})/year=\d{{4}}/month=\d{{1,2}}/day=\d{{1,2}}/hour=\d{{1,2}}"
+    rf"/conversation_id=(?P<conversation>{UUID_PATTERN})/(?P<file>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+class Role(StrEnum):
+    """What an object is to the reconciliation."""
+
+    MEDIA = "media"
+    SIDECAR = "sidecar"
+    OTHER = "other"  # lies in a conversation's folder, but is named after no recording
+    STRAY = "stray"  # the key says nothing: locked all the same, and an exception
+    CANARY = "canary"  # Preflight's own probe; never counted
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceKey:
+    """One parsed key. `conversation_id` and `recording_id` are lower-case UUIDs, or None where the key has
+    none.
+    """
+
+    key: str
+    role: Role
+    organization_id: str | None = None
+    conversation_id: ConversationId | None = None
+    recording_id: RecordingId | None = None
+
+    @classmethod
+    def parse(cls, key: str) -> "EvidenceKey":
+        """Read a decoded key. Never fails: what cannot be read is a STRAY."""
+        if key.startswith(CANARY_PREFIX):
+            return cls(key, Role.CANARY)
+        layout = _LAYOUT.fullmatch(key)
+        if layout is None:
+            return cls(key, Role.STRAY)
+        organization_id = layout["organization"].lower()
+        conversation_id = ConversationId(layout["conversation"].lower())
+        role, recording_id = _read_file_name(layout["file"], conversation_id)
+        return cls(key, role, organization_id, conversation_id, recording_id)
+
+
+def _read_file_name(file_name: str, conversation_id: ConversationId) -> tuple[Role, RecordingId | None]:
+    is_sidecar = file_name.endswith(SIDECAR_SUFFIX)
+    stem = file_name.removesuffix(SIDECAR_SUFFIX).split(".", 1)[0].lower()
+    # Integrators put files named after the conversation beside the vendor's; those are no recordings.
+    if not is_uuid(stem) or stem == conversation_id:
+        return Role.OTHER, None
+    return (Role.SIDECAR if is_sidecar else Role.MEDIA), RecordingId(stem)

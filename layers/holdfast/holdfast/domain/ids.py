@@ -1,0 +1,37 @@
+"""The ids of the field, and what each may look like.
+
+Ids travel into object keys, ledger keys and log lines, so their alphabets are closed: what does not match is
+refused at the border and nothing inside has to escape anything.
+"""
+
+import re
+from typing import NewType
+
+MatterId = NewType("MatterId", str)
+RequestId = NewType("RequestId", str)
+BatchId = NewType("BatchId", str)
+ConversationId = NewType("ConversationId", str)
+RecordingId = NewType("RecordingId", str)
+ExportJobId = NewType("ExportJobId", str)
+
+UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+MATTER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+# Standing matters name their requests `{matter}:{interval start}`, hence the colon.
+REQUEST_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+
+_UUID = re.compile(UUID_PATTERN)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether the text is a UUID in lower case, the only form Holdfast stores."""
+    return _UUID.fullmatch(text) is not None
+
+
+def batch_prefix(attempt: int) -> str:
+    """Name what the ids of all batches of a request's attempt begin with."""
+    return f"a{attempt:02d}-"
+
+
+def batch_id(attempt: int, index: int) -> BatchId:
+    """Name the batch at a zero-based position; the names sort as the numbers do."""
+    return BatchId(f"{batch_prefix(attempt)}b{index:06d}")

@@ -1,0 +1,44 @@
+"""Times as text: RFC 3339 in UTC, and half-open intervals."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+def to_text(at: datetime) -> str:
+    """Write an aware time in UTC with milliseconds, for example ``2026-03-01T00:00:00.000Z``.
+
+    Raises:
+        ValueError: if the time is naive; a naive time is nobody's time.
+    """
+    if at.tzinfo is None:
+        raise ValueError("expected a time with an offset, found a naive one")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_text(text: str) -> datetime:
+    """Read an RFC 3339 time with an offset; the answer is in UTC.
+
+    Raises:
+        ValueError: if the text is no time, or has no offset.
+    """
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("expected a time with an offset, found a naive one")
+    return at.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """``[start, end)`` in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("an interval needs times with an offset")
+        if not self.start < self.end:
+            raise ValueError("an interval's end must be later than its start")
+
+    def __str__(self) -> str:
+        return f"{to_text(self.start)}/{to_text(self.end)}"

@@ -1,0 +1,315 @@
+"""Reconciliation, in recordings: expected = secured + explained, and every explanation has a reason.
+
+A batch balances when the distinct recordings delivered, those that failed and those that were skipped add up
+to the export job's total. Counting is trusted only where nothing can be counted twice; otherwise the
+platform's own list of each conversation's recordings is read and every recording is named.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from holdfast.domain.custody import Receipt
+from holdfast.domain.evidence_key import SIDECAR_SUFFIX, Role
+from holdfast.domain.ids import ConversationId, RecordingId
+from holdfast.domain.media import Medium
+from holdfast.domain.states import BatchState
+
+
+class Reason(StrEnum):
+    """Why something is not secured, or not held."""
+
+    FAILED_AT_PLATFORM = "failed_at_platform"
+    SKIPPED_BY_PLATFORM = "skipped_by_platform"
+    DELETED_AT_PLATFORM = "deleted_at_platform"
+    TAGS_OMITTED = "tags_omitted"
+    NO_RECORDING = "no_recording"
+    PLATFORM_CAP = "platform_cap"
+    NOT_DELIVERED = "not_delivered"
+    NOT_ARRIVED = "not_arrived"
+    UNPAIRED_MEDIA = "unpaired_media"
+    UNPAIRED_SIDECAR = "unpaired_sidecar"
+    ZERO_BYTES = "zero_bytes"
+    HASH_PENDING = "hash_pending"
+    EXPORT_JOB_FAILED = "export_job_failed"
+    EXPORT_JOB_CANCELLED = "export_job_cancelled"
+    NOT_YET_AVAILABLE = "not_yet_available"
+    HOLD_REFUSED = "hold_refused"
+    HOLD_CONFLICT = "hold_conflict"
+    HOLD_NOT_CONFIRMED = "hold_not_confirmed"
+    PARKED = "parked"
+    UNATTRIBUTED = "unattributed"
+    UNKNOWN = "unknown"
+
+
+MEANINGS: Mapping[Reason, str] = {
+    Reason.FAILED_AT_PLATFORM: "the platform lists the recording as failed to export",
+    Reason.SKIPPED_BY_PLATFORM: "the platform left the recording out, usually for its sensitive content",
+    Reason.DELETED_AT_PLATFORM: "the recording was deleted at the platform before it could be exported",
+    Reason.TAGS_OMITTED: "locked, hashed and receipted; the object has no room for all of our tags",
+    Reason.NO_RECORDING: "the conversation has no recording",
+    Reason.PLATFORM_CAP: "the platform protects no more conversations; the S3 lock stands alone",
+    Reason.NOT_DELIVERED: "the export job ended, the recording has not come",
+    Reason.NOT_ARRIVED: "the platform says it delivered the recording, the bucket does not have it",
+    Reason.UNPAIRED_MEDIA: "the media came without its sidecar",
+    Reason.UNPAIRED_SIDECAR: "the sidecar came without its media",
+    Reason.ZERO_BYTES: "the recording arrived empty",
+    Reason.HASH_PENDING: "the recording is locked and receipted, its digest is not yet computed",
+    Reason.EXPORT_JOB_FAILED: "the platform ended the export job as FAILED",
+    Reason.EXPORT_JOB_CANCELLED: "somebody cancelled the export job at the platform",
+    Reason.NOT_YET_AVAILABLE: "the scope ends later than the data the platform can search",
+    Reason.HOLD_REFUSED: "the platform refused to protect the conversation",
+    Reason.HOLD_CONFLICT: "the platform kept answering that somebody else changes the conversation",
+    Reason.HOLD_NOT_CONFIRMED: "the platform accepted the protection, but does not list it",
+    Reason.PARKED: "an arrival that may belong to the matter could not be handled and is parked",
+    Reason.UNATTRIBUTED: "an object in a conversation's folder that is no recording",
+    Reason.UNKNOWN: "the export job counted the recording, and nothing else is known of it",
+}
+
+EXPLAINING: frozenset[Reason] = frozenset(
+    {
+        Reason.FAILED_AT_PLATFORM,
+        Reason.SKIPPED_BY_PLATFORM,
+        Reason.DELETED_AT_PLATFORM,
+        Reason.TAGS_OMITTED,
+        Reason.NO_RECORDING,
+        Reason.PLATFORM_CAP,
+        Reason.UNATTRIBUTED,
+    }
+)
+"""Reasons that close the account. Every other reason means: missing, and the matter is incomplete."""
+
+_BROKEN_OFF: Mapping[BatchState, Reason] = {
+    BatchState.FAILED: Reason.EXPORT_JOB_FAILED,
+    BatchState.CANCELLED: Reason.EXPORT_JOB_CANCELLED,
+}
+_HALF_ARRIVED = frozenset({Reason.UNPAIRED_MEDIA, Reason.UNPAIRED_SIDECAR})
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the bucket has of one recording; all versions together. `flaw` is None when it is secured."""
+
+    recording_id: RecordingId
+    conversation_id: ConversationId
+    medium: Medium | None
+    first_arrived_at: datetime
+    flaw: Reason | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether both the media and its sidecar are there."""
+        return self.flaw not in _HALF_ARRIVED
+
+
+def pair_up(receipts: Iterable[Receipt], digested: Collection[str] = ()) -> list[Delivery]:
+    """Join media and sidecars into recordings.
+
+    Args:
+        receipts: all receipts of one or more conversations, in any order.
+        digested: fingerprints of versions whose digest came later, as a DIGEST event.
+    """
+    by_recording: dict[RecordingId, list[Receipt]] = defaultdict(list)
+    for receipt in receipts:
+        if receipt.recording_id is not None:
+            by_recording[receipt.recording_id].append(receipt)
+    return [_delivery(recording_id, parts, digested) for recording_id, parts in by_recording.items()]
+
+
+def _delivery(recording_id: RecordingId, parts: list[Receipt], digested: Collection[str]) -> Delivery:
+    conversation_id = parts[0].conversation_id
+    if conversation_id is None:
+        raise ValueError(f"recording {recording_id} has a receipt without a conversation")
+    media = [part for part in parts if part.role is Role.MEDIA]
+    sidecars = [part for part in parts if part.role is Role.SIDECAR]
+    described = {sidecar.version.key for sidecar in sidecars}
+    pairs = [part for part in media if part.version.key + SIDECAR_SUFFIX in described]
+    return Delivery(
+        recording_id=recording_id,
+        conversation_id=conversation_id,
+        medium=next((sidecar.medium for sidecar in sidecars if sidecar.medium), None),
+        first_arrived_at=min(part.arrived_at for part in parts),
+        flaw=_flaw(media, pairs, parts, digested),
+    )
+
+
+def _flaw(
+    media: list[Receipt], pairs: list[Receipt], parts: list[Receipt], digested: Collection[str]
+) -> Reason | None:
+    if not media:
+        return Reason.UNPAIRED_SIDECAR
+    if not pairs:
+        return Reason.UNPAIRED_MEDIA
+    filled = [part for part in pairs if part.version.size_bytes > 0]
+    if not filled:
+        return Reason.ZERO_BYTES
+    if not any(part.sha256 or part.version.fingerprint in digested for part in filled):
+        return Reason.HASH_PENDING
+    if any(part.omitted_tags for part in parts):
+        return Reason.TAGS_OMITTED
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformRecording:
+    """What the platform says of one recording, from its metadata."""
+
+    recording_id: RecordingId
+    medium: Medium
+    is_deleted: bool = False
+    exported_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobTally:
+    """What an export job says of itself at its end; `failed` maps a failed recording to its conversation."""
+
+    state: BatchState
+    created_at: datetime
+    total: int = 0
+    skipped: int = 0
+    failed: Mapping[RecordingId, ConversationId] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The account of one recording; without a `recording_id`, of one that was counted and not named."""
+
+    recording_id: RecordingId | None
+    conversation_id: ConversationId | None
+    medium: Medium
+    is_delivered: bool
+    reason: Reason | None
+
+    @property
+    def standing(self) -> str:
+        """Name the column this recording is counted in: secured, explained or missing."""
+        if self.reason is None:
+            return "secured"
+        return "explained" if self.reason in EXPLAINING else "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAccount:
+    """Everything known about one batch: its conversations (with the medium each counts under), its job, its
+    arrivals.
+
+    `known` is what the platform has been asked about so far, by conversation.
+    """
+
+    conversations: Mapping[ConversationId, Medium]
+    job: JobTally
+    deliveries: Sequence[Delivery]
+    known: Mapping[ConversationId, Sequence[PlatformRecording]]
+    include_screen: bool = True
+
+    def outstanding(self) -> int:
+        """Count the recordings that a finished job still owes; a job that failed promises nothing."""
+        if self.job.state is not BatchState.FULFILLED:
+            return 0
+        unhashed = sum(delivery.flaw is Reason.HASH_PENDING for delivery in self._relevant())
+        return max(0, self.job.total - self._counted()) + unhashed
+
+    def to_read(self) -> list[ConversationId]:
+        """Name the conversations whose recordings must be read from the platform, the most telling first.
+
+        Empty when what is known suffices to name every recording. Read some, put them into `known`, ask
+        again.
+        """
+        unread = [
+            conversation_id for conversation_id in self.conversations if conversation_id not in self.known
+        ]
+        if not self._counts_suffice():
+            return unread
+        failed = set(self._failed().values())
+        wanted = [conversation_id for conversation_id in unread if conversation_id in failed]
+        if len(self._undelivered()) < self.job.skipped:
+            arrived = Counter(delivery.conversation_id for delivery in self._complete())
+            rest = [conversation_id for conversation_id in unread if conversation_id not in failed]
+            wanted += sorted(rest, key=lambda conversation_id: arrived[conversation_id])
+        return wanted
+
+    def findings(self) -> list[Finding]:
+        """Give the account of every recording of the batch, once `to_read` is empty."""
+        failed = self._failed()
+        named: dict[RecordingId, Finding] = {}
+        for delivery in self._relevant():
+            reason = delivery.flaw
+            if not delivery.is_complete and delivery.recording_id in failed:
+                reason = Reason.FAILED_AT_PLATFORM
+            named[delivery.recording_id] = Finding(
+                delivery.recording_id,
+                delivery.conversation_id,
+                delivery.medium or self._medium(delivery.recording_id, delivery.conversation_id),
+                delivery.is_complete,
+                reason,
+            )
+        for recording_id, conversation_id in failed.items():
+            medium = self._medium(recording_id, conversation_id)
+            failure = Finding(recording_id, conversation_id, medium, False, Reason.FAILED_AT_PLATFORM)
+            named.setdefault(recording_id, failure)
+        skips_left = self.job.skipped
+        for conversation_id, recording in self._undelivered():
+            reason = self._absence(recording, skips_left)
+            skips_left -= reason is Reason.SKIPPED_BY_PLATFORM
+            named[recording.recording_id] = Finding(
+                recording.recording_id, conversation_id, recording.medium, False, reason
+            )
+        return [*named.values(), *self._unnamed(self.job.total - len(named), skips_left)]
+
+    def _relevant(self) -> list[Delivery]:
+        """Leave out screens that this request did not ask for: an earlier export may have brought them."""
+        return [d for d in self.deliveries if self.include_screen or d.medium is not Medium.SCREEN]
+
+    def _complete(self) -> list[Delivery]:
+        return [delivery for delivery in self._relevant() if delivery.is_complete]
+
+    def _failed(self) -> Mapping[RecordingId, ConversationId]:
+        return self.job.failed or {}
+
+    def _counted(self) -> int:
+        delivered = {delivery.recording_id for delivery in self._complete()}
+        return len(delivered | self._failed().keys()) + self.job.skipped
+
+    def _counts_suffice(self) -> bool:
+        """Trust the numbers only if they add up and no arrival predates the job.
+
+        What an earlier export brought and this job did not want would stand in for something that is missing.
+        """
+        nothing_older = all(delivery.first_arrived_at >= self.job.created_at for delivery in self._relevant())
+        return self.job.state is BatchState.FULFILLED and nothing_older and self._counted() == self.job.total
+
+    def _undelivered(self) -> list[tuple[ConversationId, PlatformRecording]]:
+        """List known recordings without delivery or failure; likely skips (never exported) first."""
+        accounted = {delivery.recording_id for delivery in self._relevant()} | self._failed().keys()
+        undelivered = [
+            (conversation_id, recording)
+            for conversation_id, recordings in self.known.items()
+            for recording in recordings
+            if recording.recording_id not in accounted
+            and (self.include_screen or recording.medium is not Medium.SCREEN)
+        ]
+        return sorted(undelivered, key=lambda pair: (pair[1].is_deleted, pair[1].exported_at is not None))
+
+    def _absence(self, recording: PlatformRecording, skips_left: int) -> Reason:
+        if recording.is_deleted:
+            return Reason.DELETED_AT_PLATFORM
+        if self.job.state in _BROKEN_OFF:
+            return _BROKEN_OFF[self.job.state]
+        if recording.exported_at is not None:
+            return Reason.NOT_ARRIVED
+        return Reason.SKIPPED_BY_PLATFORM if skips_left > 0 else Reason.NOT_DELIVERED
+
+    def _unnamed(self, count: int, skips_left: int) -> list[Finding]:
+        """Account for recordings that the job counted and nobody can name."""
+        otherwise = _BROKEN_OFF.get(self.job.state, Reason.UNKNOWN)
+        reasons = [Reason.SKIPPED_BY_PLATFORM if place < skips_left else otherwise for place in range(count)]
+        return [Finding(None, None, Medium.UNKNOWN, False, reason) for reason in reasons]
+
+    def _medium(self, recording_id: RecordingId, conversation_id: ConversationId) -> Medium:
+        for recording in self.known.get(conversation_id, ()):
+            if recording.recording_id == recording_id:
+                return recording.medium
+        return self.conversations.get(conversation_id, Medium.UNKNOWN)

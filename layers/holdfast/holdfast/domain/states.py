@@ -1,0 +1,115 @@
+"""The states of everything that has one, and the only ways between them.
+
+Each table reads: from this state, to any of those. A state may always be written again (a repeat changes
+nothing); what is not in a table is refused, and nothing changes.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class RequestState(StrEnum):
+    """How far a discovery request has come."""
+
+    OPEN = "OPEN"
+    EXPORTED = "EXPORTED"  # every job is terminal, which is not yet delivery
+    RECONCILED = "RECONCILED"
+    HELD = "HELD"  # the platform was asked for every conversation
+    PRESERVED = "PRESERVED"
+    INCOMPLETE = "INCOMPLETE"
+    FAILED = "FAILED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether the run behind this request has ended."""
+        return not REQUEST_MOVES[self] or self is RequestState.FAILED
+
+
+REQUEST_MOVES: Mapping[RequestState, frozenset[RequestState]] = {
+    RequestState.OPEN: frozenset({RequestState.EXPORTED, RequestState.FAILED}),
+    RequestState.EXPORTED: frozenset({RequestState.RECONCILED, RequestState.FAILED}),
+    RequestState.RECONCILED: frozenset({RequestState.HELD, RequestState.FAILED}),
+    RequestState.HELD: frozenset({RequestState.PRESERVED, RequestState.INCOMPLETE, RequestState.FAILED}),
+    RequestState.PRESERVED: frozenset(),
+    RequestState.INCOMPLETE: frozenset(),
+    # A new run with the same body may take a failed request over.
+    RequestState.FAILED: frozenset({RequestState.OPEN}),
+}
+
+
+class BatchState(StrEnum):
+    """How far a batch's export job has come; the words from PENDING on are the platform's own."""
+
+    PLANNED = "PLANNED"
+    STARTING = "STARTING"  # the intent to create a job, written before the job is asked for
+    PENDING = "PENDING"
+    READY = "READY"
+    PROCESSING = "PROCESSING"
+    FULFILLED = "FULFILLED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether the job has ended, well or not."""
+        return not BATCH_MOVES[self]
+
+
+_ENDS = frozenset({BatchState.FULFILLED, BatchState.FAILED, BatchState.CANCELLED})
+BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
+    BatchState.PLANNED: frozenset({BatchState.STARTING, BatchState.FAILED}),
+    BatchState.STARTING: frozenset({BatchState.PENDING, BatchState.READY, BatchState.PROCESSING}) | _ENDS,
+    BatchState.PENDING: frozenset({BatchState.READY, BatchState.PROCESSING}) | _ENDS,
+    BatchState.READY: frozenset({BatchState.PROCESSING}) | _ENDS,
+    BatchState.PROCESSING: _ENDS,
+    BatchState.FULFILLED: frozenset(),
+    BatchState.FAILED: frozenset(),
+    BatchState.CANCELLED: frozenset(),
+}
+
+
+class HoldState(StrEnum):
+    """The S3 locks of a conversation's objects, as a promise."""
+
+    HELD = "HELD"
+    LIFTING = "LIFTING"
+    LIFTED = "LIFTED"
+
+
+class PlatformHold(StrEnum):
+    """The platform's own protection of a conversation."""
+
+    PLACING = "PLACING"  # our intent, written before the platform is asked
+    HELD = "HELD"  # read back
+    PRE_EXISTING = "PRE_EXISTING"  # protected before we asked: never revoked by us
+    REFUSED = "REFUSED"  # with a reason
+
+
+PLATFORM_HOLD_MOVES: Mapping[PlatformHold | None, frozenset[PlatformHold]] = {
+    None: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING}),
+    PlatformHold.PLACING: frozenset({PlatformHold.HELD, PlatformHold.REFUSED}),
+    # A later request may ask again for what was refused once.
+    PlatformHold.REFUSED: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING}),
+    PlatformHold.HELD: frozenset(),
+    PlatformHold.PRE_EXISTING: frozenset(),
+}
+
+
+def sources[From, To](moves: Mapping[From, frozenset[To]], target: To) -> frozenset[From | To]:
+    """Name the states from which `target` may be written: its predecessors and itself.
+
+    A ledger write carries this set as its condition, so that no state can move backwards, whoever writes
+    last.
+    """
+    before = {state for state, targets in moves.items() if target in targets}
+    return frozenset({*before, target})
+
+
+def has_passed[State](moves: Mapping[State, frozenset[State]], current: State, target: State) -> bool:
+    """Tell whether `current` can be reached from `target`: a repeated step then asks for what is history."""
+    reached: set[State] = set()
+    frontier = {target}
+    while frontier:
+        frontier = {after for state in frontier for after in moves[state]} - reached
+        reached |= frontier
+    return current in reached

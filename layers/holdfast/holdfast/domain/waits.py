@@ -1,0 +1,22 @@
+"""How long to wait before asking again: what the platform said, within bounds."""
+
+MIN_WAIT_S, MAX_WAIT_S = 1, 900
+
+
+def bounded(wait_s: float) -> int:
+    """Round a wait up to whole seconds between MIN_WAIT_S and MAX_WAIT_S; a workflow's Wait takes nothing
+    else.
+    """
+    return int(min(max(MIN_WAIT_S, -(-wait_s // 1)), MAX_WAIT_S))
+
+
+def poll_wait_s(elapsed_s: float, percent: int | None = None) -> int:
+    """Choose the next poll of something that has been under way for `elapsed_s` seconds.
+
+    With a progress of `percent`, half of the time that seems to be left; without, a tenth of the time gone,
+    from 20 s up. Either way a long job is asked rarely and a short one soon, and the history of a workflow
+    that waits for days stays short.
+    """
+    if percent is not None and 0 < percent < 100:
+        return bounded(max(10, elapsed_s * (100 - percent) / percent / 2))
+    return bounded(max(20, elapsed_s / 10))

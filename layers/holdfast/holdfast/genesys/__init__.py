@@ -1,0 +1,1 @@
+"""The vendor: regions, token, transport, and the dialects behind the ports."""

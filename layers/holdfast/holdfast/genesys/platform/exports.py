@@ -1,0 +1,171 @@
+"""Moving recordings: bulk jobs of the recording API, and what recordings a conversation has."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from holdfast.contracts.genesys import (
+    EntityReference,
+    ExportJobDocument,
+    ExportJobListing,
+    ExportJobRequest,
+    FailedRecordingListing,
+    RecordingMetadata,
+)
+from holdfast.domain.ids import ConversationId, ExportJobId, RecordingId
+from holdfast.domain.media import medium_of
+from holdfast.domain.moments import to_text
+from holdfast.domain.reconciliation import PlatformRecording
+from holdfast.domain.states import BatchState
+from holdfast.errors import PlatformNotFound, PlatformRejected, TooManyJobs, UnknownPlatformState
+from holdfast.genesys.platform.query import conversations_query
+from holdfast.genesys.transport import Transport
+from holdfast.ports import Clock, ExportJob, ExportSelection
+
+_JOBS = "/api/v2/recording/jobs"
+_PAGE_SIZE = 100
+MAX_BUSY_JOBS = 2  # in PENDING or PROCESSING, per organisation (the vendor's SDK, postRecordingJobs)
+_STATES = {
+    state.value: state for state in BatchState if state not in (BatchState.PLANNED, BatchState.STARTING)
+}
+_METADATA = TypeAdapter(list[RecordingMetadata])
+
+
+class BulkExportJobs:
+    """Implements `ports.ExportJobs`."""
+
+    def __init__(self, transport: Transport, clock: Clock, *, integration_id: str) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._integration_id = integration_id
+
+    def create(self, selection: ExportSelection) -> ExportJobId:
+        """Create a job for exactly these conversations; it waits for `execute`."""
+        try:
+            answer = self._transport.post(_JOBS, self._request(selection))
+        except PlatformRejected as rejected:
+            # How the platform refuses a job too many is not documented; whether it has too many can be seen.
+            if self._busy_jobs() >= MAX_BUSY_JOBS:
+                raise TooManyJobs(str(rejected), status=rejected.status, code=rejected.code) from None
+            raise
+        return ExportJobId(answer.read(EntityReference).id)
+
+    def find(self, selection: ExportSelection, created_since: datetime) -> ExportJobId | None:
+        """Look through our own jobs for the query that this selection would send."""
+        wanted = self._request(selection).conversation_query.model_dump(mode="json", by_alias=True)
+        query: dict[str, str | int] = {
+            "showOnlyMyJobs": "true",
+            "jobType": "EXPORT",
+            "sortBy": "dateCreated",
+            "pageSize": _PAGE_SIZE,
+        }
+        for page_number in self._pages():
+            listing = self._transport.get(_JOBS, query | {"pageNumber": page_number}).read(ExportJobListing)
+            for job in listing.entities:
+                is_ours = _is_part_of(wanted, job.recording_jobs_query.get("conversationQuery"))
+                if is_ours and not (job.date_created and job.date_created < created_since):
+                    return ExportJobId(job.id)
+            if not listing.next_uri:
+                return None
+        return None
+
+    def execute(self, job_id: ExportJobId) -> None:
+        """Set the job's state to PROCESSING; only the client that created it may."""
+        self._transport.put(f"{_JOBS}/{job_id}", {"state": "PROCESSING"})
+
+    def read(self, job_id: ExportJobId) -> ExportJob:
+        """Read the job."""
+        return _job(self._transport.get(f"{_JOBS}/{job_id}").read(ExportJobDocument))
+
+    def failed_recordings(self, job_id: ExportJobId) -> Mapping[RecordingId, ConversationId]:
+        """Read all pages of the job's failed recordings."""
+        failed: dict[RecordingId, ConversationId] = {}
+        for page_number in self._pages():
+            query: dict[str, str | int] = {"pageSize": _PAGE_SIZE, "pageNumber": page_number}
+            listing = self._transport.get(f"{_JOBS}/{job_id}/failedrecordings", query).read(
+                FailedRecordingListing
+            )
+            failed |= {
+                RecordingId(one.recording.id.lower()): ConversationId(one.conversation.id.lower())
+                for one in listing.entities
+            }
+            if not listing.next_uri or not listing.entities:
+                break
+        return failed
+
+    def _busy_jobs(self) -> int:
+        """Count the organisation's jobs under way, whoever started them."""
+        states = (BatchState.PENDING, BatchState.PROCESSING)
+        listings = [self._transport.get(_JOBS, {"state": state, "pageSize": 25}) for state in states]
+        return sum(len(listing.read(ExportJobListing).entities) for listing in listings)
+
+    def _request(self, selection: ExportSelection) -> ExportJobRequest:
+        # The action date is when recordings may move: now, which is why it is not part of what `find`
+        # compares.
+        action_date = to_text(self._clock.now())
+        screen = selection.scope.include_screen
+        return ExportJobRequest(
+            action_date=action_date,
+            integration_id=self._integration_id,
+            include_screen_recordings=screen,
+            screen_recording_action_date=action_date if screen else None,
+            include_recordings_with_sensitive_data=selection.scope.include_sensitive,
+            conversation_query=conversations_query(selection.conversation_ids, selection.scope),
+        )
+
+    @staticmethod
+    def _pages() -> range:
+        return range(1, 10_001)
+
+
+class RecordingMetadataCatalogue:
+    """Implements `ports.RecordingCatalogue`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def recordings_of(self, conversation_id: ConversationId) -> Sequence[PlatformRecording]:
+        """Read a conversation's recording metadata; cheap, no media."""
+        try:
+            answer = self._transport.get(f"/api/v2/conversations/{conversation_id}/recordingmetadata")
+        except PlatformNotFound:
+            return []
+        return [_recording(document) for document in _METADATA.validate_json(answer.content or b"[]")]
+
+
+def _recording(document: RecordingMetadata) -> PlatformRecording:
+    return PlatformRecording(
+        recording_id=RecordingId(document.id.lower()),
+        medium=medium_of(document.media),
+        is_deleted=document.file_state == "DELETED",
+        exported_at=document.exported_date,
+    )
+
+
+def _job(document: ExportJobDocument) -> ExportJob:
+    state = _STATES.get(document.state)
+    if state is None:
+        raise UnknownPlatformState(f"export job {document.id}: unknown state {document.state[:40]!r}")
+    return ExportJob(
+        job_id=ExportJobId(document.id),
+        state=state,
+        created_at=document.date_created,
+        total=document.total_recordings,
+        skipped=document.total_skipped_recordings,
+        failed=document.total_failed_recordings,
+        percent=document.percent_progress,
+    )
+
+
+def _is_part_of(wanted: object, echoed: object) -> bool:
+    """Compare a query with its echo, which may carry fields that the platform filled in."""
+    if isinstance(wanted, dict):
+        return isinstance(echoed, dict) and all(
+            _is_part_of(value, echoed.get(name)) for name, value in wanted.items() if value
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(echoed, list) and len(echoed) == len(wanted) and all(map(_is_part_of, wanted, echoed))
+        )
+    return wanted == echoed

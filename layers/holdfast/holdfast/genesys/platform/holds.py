@@ -1,0 +1,72 @@
+"""The platform's own protection: deletion protection of conversations, indefinite until revoked."""
+
+from collections.abc import Sequence
+
+from pydantic import TypeAdapter
+
+from holdfast.contracts.genesys import EntityReference, ProtectionResult
+from holdfast.domain.ids import ConversationId, MatterId
+from holdfast.errors import PlatformConflict, PlatformRejected
+from holdfast.genesys.transport import Transport
+from holdfast.ports import HoldRefusal, RefusalKind
+
+_PROTECTION = "/api/v2/recordings/deletionprotection"
+_NO_CONTENT = 204
+_REFERENCES = TypeAdapter(list[EntityReference])
+
+
+class DeletionProtection:
+    """Implements `ports.PlatformHolds`."""
+
+    chunk_size = 100
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def held_among(self, conversation_ids: Sequence[ConversationId]) -> frozenset[ConversationId]:
+        """Ask which are protected; the call is a POST that only reads."""
+        body = {"conversationIds": list(conversation_ids)}
+        answer = self._transport.post(_PROTECTION, body, is_repeatable=True)
+        return frozenset(
+            ConversationId(reference.id.lower())
+            for reference in _REFERENCES.validate_json(answer.content or b"[]")
+        )
+
+    def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
+        """Protect; the platform knows no matters.
+
+        Newer versions of the platform name the failures of a call, older ones reject the whole call for one
+        of them. A rejected call is halved until the ones to blame stand alone.
+        """
+        try:
+            body = {"conversationIds": list(conversation_ids)}
+            answer = self._transport.put(_PROTECTION, body, {"protect": "true"})
+        except (PlatformRejected, PlatformConflict) as rejected:
+            if len(conversation_ids) == 1:
+                return [HoldRefusal(conversation_ids[0], _kind_of(rejected))]
+            middle = len(conversation_ids) // 2
+            return [
+                *self.place(conversation_ids[:middle], matter_id),
+                *self.place(conversation_ids[middle:], matter_id),
+            ]
+        if answer.status == _NO_CONTENT or not answer.content:
+            return []
+        return [
+            HoldRefusal(
+                ConversationId(failure.conversation.id.lower()), _kind_of_code(failure.error_code or "")
+            )
+            for failure in answer.read(ProtectionResult).failed_updates
+        ]
+
+
+def _kind_of(rejected: PlatformRejected | PlatformConflict) -> RefusalKind:
+    return RefusalKind.CONFLICT if isinstance(rejected, PlatformConflict) else _kind_of_code(rejected.code)
+
+
+def _kind_of_code(code: str) -> RefusalKind:
+    """Read the vendor's code. The cap's code is not documented; every code of a limit is taken for it."""
+    if code.endswith("not.found"):
+        return RefusalKind.NOT_FOUND
+    if "limit" in code:
+        return RefusalKind.CAP_REACHED
+    return RefusalKind.CONFLICT if "conflict" in code else RefusalKind.OTHER

@@ -1,0 +1,105 @@
+"""Logs and metrics: constant event names with ids, counters as embedded metrics.
+
+What may be logged is a closed list of keys: no token, secret, number, name or payload has one.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError, HTTPClientError
+
+from holdfast.errors import AwsRefused, AwsUnavailable
+from holdfast.ports import Counter
+
+NAMESPACE = "Holdfast"
+LOGGED_KEYS = frozenset(
+    {
+        "matter_id", "request_id", "batch_id", "export_job_id", "conversation_id", "object_key", "version_id",
+        "message_id", "quarantine_key", "slot_owner", "workflow", "error", "layer", "is_ours", "failure",
+        "check", "reason", "state", "verdict", "conversations", "outstanding", "attempt", "faults",
+    }
+)  # fmt: skip
+
+logger = Logger()  # the service's name comes from POWERTOOLS_SERVICE_NAME: the stack's
+metrics = Metrics(namespace=NAMESPACE)
+
+_AWS_TRANSIENT = frozenset(
+    {
+        "InternalError", "InternalFailure", "InternalServerError", "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException",
+        "Throttling", "TooManyRequestsException", "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)  # fmt: skip
+
+
+class PowertoolsTelemetry:
+    """Implements `ports.Telemetry`."""
+
+    def count(self, counter: Counter, value: float = 1) -> None:
+        """Add to a counter; nothing is nothing to report."""
+        if value:
+            metrics.add_metric(name=counter, unit=MetricUnit.Count, value=value)
+
+    def hold_lag(self, seconds: float) -> None:
+        """Record the time between arrival and receipt."""
+        metrics.add_metric(name="HoldLag", unit=MetricUnit.Seconds, value=seconds)
+
+    def note(self, event: str, **ids: str | int) -> None:
+        """Log an event."""
+        self._log(logger.info, event, ids)
+
+    def warn(self, event: str, **ids: str | int) -> None:
+        """Log an event that somebody should look at."""
+        self._log(logger.warning, event, ids)
+
+    def _log(self, log: Callable[..., None], event: str, ids: dict[str, str | int]) -> None:
+        unknown = ids.keys() - LOGGED_KEYS
+        if unknown:
+            raise ValueError(f"log keys that are not on the list: {', '.join(sorted(unknown))}")
+        log(event, extra=ids)
+
+
+type Handler = Callable[[Any, Any], Any]
+
+
+def observed(handler: Handler) -> Handler:
+    """Wrap a function's handler: ids on every line, metrics flushed, failures logged by class alone.
+
+    AWS's errors become ours here, in one place, so that a workflow can tell what to repeat by name.
+    """
+
+    @wraps(handler)
+    def wrapper(event: Any, context: Any) -> Any:
+        logger.clear_state()
+        if isinstance(event, dict):
+            logger.append_keys(
+                **{key: event[key] for key in ("matter_id", "request_id", "batch_id") if key in event}
+            )
+        try:
+            return handler(event, context)
+        except Exception as failure:
+            ours = _in_our_words(failure)
+            logger.warning("step_failed", extra={"error": type(ours).__name__})
+            raise ours from (None if ours is not failure else failure.__cause__)
+        finally:
+            metrics.flush_metrics(raise_on_empty_metrics=False)
+
+    return wrapper
+
+
+def _in_our_words(failure: Exception) -> Exception:
+    if isinstance(failure, ClientError):
+        error = failure.response["Error"]
+        code, said = error.get("Code", "unknown"), error.get("Message", "")
+        status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        is_transient = code in _AWS_TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        kind = AwsUnavailable if is_transient else AwsRefused
+        return kind(f"{failure.operation_name}: {code}: {said}")
+    if isinstance(failure, HTTPClientError):
+        return AwsUnavailable(f"an AWS service did not answer ({type(failure).__name__})")
+    return failure

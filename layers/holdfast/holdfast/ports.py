@@ -1,0 +1,529 @@
+"""What the steps need from the world.
+
+Each Protocol is one room of it, as small as its users allow. `genesys` and `aws` implement them; the tests'
+fakes do too, and one contract suite runs against both.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from holdfast.domain.custody import ObjectVersion, Receipt
+from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RecordingId, RequestId
+from holdfast.domain.reconciliation import PlatformRecording
+from holdfast.domain.scope import Conversation, Scope
+from holdfast.domain.states import BatchState, PlatformHold, RequestState
+from holdfast.domain.tags import TagPlan
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Tell the time, aware, in UTC."""
+
+
+class Counter(StrEnum):
+    """What is counted; the names are those of the CloudWatch metrics."""
+
+    REQUESTS_OPENED = "RequestsOpened"
+    REQUESTS_REFUSED = "RequestsRefused"
+    RUNS_FAILED = "RunsFailed"
+    CONVERSATIONS_CLAIMED = "ConversationsClaimed"
+    JOBS_STARTED = "JobsStarted"
+    JOBS_FULFILLED = "JobsFulfilled"
+    JOBS_BROKEN_OFF = "JobsBrokenOff"
+    RECORDINGS_SECURED = "RecordingsSecured"
+    RECORDINGS_EXPLAINED = "RecordingsExplained"
+    RECORDINGS_MISSING = "RecordingsMissing"
+    OBJECTS_SECURED = "ObjectsSecured"
+    CONVERSATIONS_HELD = "ConversationsHeldAtPlatform"
+    EXCEPTIONS = "Exceptions"
+    THROTTLES = "Throttles"
+    PARKED = "Parked"
+
+
+class Telemetry(Protocol):
+    """What operators see. Ids and numbers only: no payloads, no names."""
+
+    def count(self, counter: Counter, value: float = 1) -> None:
+        """Add to a counter."""
+
+    def hold_lag(self, seconds: float) -> None:
+        """Record the time between an object's arrival and its receipt."""
+
+    def note(self, event: str, **ids: str | int) -> None:
+        """Log a constant event name with its ids."""
+
+    def warn(self, event: str, **ids: str | int) -> None:
+        """Log something an operator should look at."""
+
+
+# --- the platform
+# -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScopePage:
+    """One page of the scope's conversations; `cursor` is None on the last."""
+
+    conversations: Sequence[Conversation]
+    cursor: str | None
+
+
+class ScopeSource(Protocol):
+    """Choosing conversations at the platform. Every call may raise the platform's errors."""
+
+    def available_until(self) -> datetime:
+        """Tell until when conversations can be searched for."""
+
+    def start_query(self, scope: Scope) -> str:
+        """Ask for the scope's conversations; the answer is the query's id."""
+
+    def is_query_done(self, query_id: str) -> bool:
+        """Tell whether pages can be read.
+
+        Raises:
+            ScopeQueryFailed: the platform ended the query without a result.
+        """
+
+    def read_page(self, query_id: str, cursor: str | None) -> ScopePage:
+        """Read the page at a cursor (None: the first)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSelection:
+    """What one export job is to export: these conversations, with the extras the scope asks for."""
+
+    conversation_ids: Sequence[ConversationId]
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """What the platform says of an export job."""
+
+    job_id: ExportJobId
+    state: BatchState
+    created_at: datetime | None = None
+    total: int = 0
+    skipped: int = 0
+    failed: int = 0
+    percent: int | None = None
+
+
+class ExportJobs(Protocol):
+    """Moving recordings. There is no hold in here, and no way to express one."""
+
+    def create(self, selection: ExportSelection) -> ExportJobId:
+        """Create a job; it does nothing until executed.
+
+        Raises:
+            TooManyJobs: the organisation's slots are taken.
+            PlatformAnswerLost: the job may exist; look with `find` before creating again.
+        """
+
+    def find(self, selection: ExportSelection, created_since: datetime) -> ExportJobId | None:
+        """Find a job of our own that was created for this very selection."""
+
+    def execute(self, job_id: ExportJobId) -> None:
+        """Let a READY job move its recordings."""
+
+    def read(self, job_id: ExportJobId) -> ExportJob:
+        """Read a job.
+
+        Raises:
+            UnknownPlatformState: the platform said a word we do not know.
+        """
+
+    def failed_recordings(self, job_id: ExportJobId) -> Mapping[RecordingId, ConversationId]:
+        """List all recordings that the job could not export."""
+
+
+class RecordingCatalogue(Protocol):
+    """What recordings the platform has."""
+
+    def recordings_of(self, conversation_id: ConversationId) -> Sequence[PlatformRecording]:
+        """List a conversation's recordings; empty if it has none, or the platform does not know it."""
+
+
+class RefusalKind(StrEnum):
+    """Why the platform would not protect a conversation, in one vocabulary for every dialect."""
+
+    NOT_FOUND = "not_found"  # the platform knows no such conversation, or none with a recording
+    CAP_REACHED = "cap_reached"
+    CONFLICT = "conflict"  # somebody else is changing it: worth another try
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRefusal:
+    """One conversation the platform would not protect."""
+
+    conversation_id: ConversationId
+    kind: RefusalKind
+
+
+class PlatformHolds(Protocol):
+    """The platform's own protection; at most `chunk_size` conversations a call."""
+
+    @property
+    def chunk_size(self) -> int:
+        """Tell how many conversations one call takes."""
+
+    def held_among(self, conversation_ids: Sequence[ConversationId]) -> frozenset[ConversationId]:
+        """Read back which of these are protected."""
+
+    def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
+        """Protect; what is not refused was accepted, which `held_among` must confirm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing Preflight found; a blocking one stops the run."""
+
+    check: str
+    message: str
+    is_blocking: bool = True
+
+
+class PlatformSetup(Protocol):
+    """Whether the platform is set up for us."""
+
+    def findings(self) -> Sequence[Finding]:
+        """Check credentials, organisation, permissions and integration; all findings at once."""
+
+
+# --- the ledger
+# -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A discovery request as the ledger knows it.
+
+    `body` is the canonical JSON as it was accepted. `attempt` grows when a new run takes a failed request
+    over; each attempt has batches of its own, so that nothing is read from a list that was written for
+    another.
+    """
+
+    matter_id: MatterId
+    request_id: RequestId
+    state: RequestState
+    body: bytes
+    body_sha256: str
+    execution_arn: str
+    opened_at: datetime
+    attempt: int = 1
+    exceptions: tuple[str, ...] = ()
+    summary: Mapping[str, object] | None = None
+
+
+class RequestBook(Protocol):
+    """Matters and requests."""
+
+    def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
+        """Write the request once; answer what now stands.
+
+        The write succeeds if the request is absent, belongs to the same execution or to the execution
+        `instead_of`, or failed with the same body. Otherwise the record that stands is answered, and the
+        caller compares.
+        """
+
+    def read(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord:
+        """Read a request, strongly consistent.
+
+        Raises:
+            LedgerRuleBroken: it does not exist; a step ran for a request nobody opened.
+        """
+
+    def advance(
+        self,
+        record: RequestRecord,
+        state: RequestState,
+        *,
+        exceptions: Sequence[str] = (),
+        summary: Mapping[str, object] | None = None,
+    ) -> None:
+        """Move a request on; a state it is in, or has passed, changes nothing: a step was repeated.
+
+        Raises:
+            LedgerRuleBroken: the move is not in the table of `domain.states`.
+        """
+
+    def fail(self, matter_id: MatterId, request_id: RequestId, execution_arn: str, explanation: str) -> bool:
+        """Mark as FAILED the request of this very execution; answer whether it was its request."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """A batch as the ledger knows it. `result_key` points at its reconciliation, once that is settled."""
+
+    matter_id: MatterId
+    request_id: RequestId
+    batch_id: BatchId
+    state: BatchState
+    conversations: int
+    job_id: ExportJobId | None = None
+    job_created_at: datetime | None = None
+    ended_at: datetime | None = None
+    total: int = 0
+    skipped: int = 0
+    failed: int = 0
+    result_key: str | None = None
+
+
+class Runs(Protocol):
+    """Executions of the conductor."""
+
+    def is_alive(self, execution_arn: str) -> bool:
+        """Tell whether an execution is still running; one that nobody remembers is not."""
+
+
+class BatchBook(Protocol):
+    """The batches of a request."""
+
+    def plan(self, record: BatchRecord) -> None:
+        """Write a batch down as planned; a repeat changes nothing."""
+
+    def read(self, matter_id: MatterId, request_id: RequestId, batch_id: BatchId) -> BatchRecord:
+        """Read one batch, strongly consistent."""
+
+    def of_request(self, request: RequestRecord) -> Iterator[BatchRecord]:
+        """List the batches of a request's attempt in order, strongly consistent."""
+
+    def advance(self, record: BatchRecord) -> None:
+        """Write the batch as it is now; the move must be in the table of `domain.states`.
+
+        Raises:
+            LedgerRuleBroken: it is not.
+        """
+
+    def settle(self, record: BatchRecord, result_key: str) -> None:
+        """Point at the batch's reconciliation; the first writer wins, a repeat changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One matter's right over one conversation."""
+
+    matter_id: MatterId
+    request_id: RequestId
+    batch_id: BatchId
+    conversation: Conversation
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformHoldRecord:
+    """The platform's side of a HOLD item; `reason` says why it was refused."""
+
+    state: PlatformHold
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """One query's answer to: what do we have of this conversation, who needs it, what happened to it.
+
+    `entries` are the canonical bytes of its receipts and events, in the order of the ledger's keys.
+    """
+
+    conversation_id: ConversationId
+    receipts: Sequence[Receipt]
+    digested: frozenset[str]
+    platform_hold: PlatformHoldRecord | None
+    claimed_by: frozenset[MatterId]
+    entries: Sequence["Entry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A custody entry: the canonical bytes as stored; `matter_id` is None where it concerns every matter."""
+
+    canonical: bytes
+    matter_id: MatterId | None
+
+
+class ClaimBook(Protocol):
+    """Claims, and everything else that is filed under a conversation."""
+
+    def claim(self, claim: Claim) -> bool:
+        """Put the claim, count it in the HOLD item and add its event, in one transaction.
+
+        Answers False if the matter had claimed the conversation before.
+
+        Raises:
+            ConversationLifting: its last other claim is being released; the workflow repeats.
+        """
+
+    def dossier(self, conversation_id: ConversationId) -> Dossier:
+        """Read everything about a conversation, strongly consistent."""
+
+    def platform_holds(
+        self, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
+        """Read the platform's side of many HOLD items, strongly consistent."""
+
+    def mark_platform_hold(
+        self, conversation_ids: Sequence[ConversationId], state: PlatformHold, *, reason: str | None = None
+    ) -> None:
+        """Move the platform's side of HOLD items on; a move not in the table is left as it stands."""
+
+    def confirm_platform_hold(self, conversation_id: ConversationId, at: datetime) -> bool:
+        """Mark as HELD and add the event, in one transaction; False, and nothing changes, if it was held
+        before.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LargeObject:
+    """A version that was receipted without a digest."""
+
+    version: ObjectVersion
+    conversation_id: ConversationId
+    arrived_at: datetime
+
+
+class ReceiptBook(Protocol):
+    """Receipts; immutable."""
+
+    def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
+        """Name the fingerprints of those versions that have their receipt, strongly consistent."""
+
+    def write(self, receipt: Receipt) -> bool:
+        """Write a receipt unless it is there; answers whether it was written."""
+
+    def add_digest(self, large: LargeObject, sha256: str, at: datetime) -> bool:
+        """Add a DIGEST event unless it is there; answers whether it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOwner:
+    """Who may run a job: one batch of one request."""
+
+    matter_id: MatterId
+    request_id: RequestId
+    batch_id: BatchId
+
+    def __str__(self) -> str:
+        return f"{self.matter_id}/{self.request_id}/{self.batch_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSlot:
+    """A slot somebody holds; `job_id` is None until a job runs in it."""
+
+    slot: int
+    owner: str
+    lease_until: datetime
+    job_id: ExportJobId | None
+
+
+class JobSlots(Protocol):
+    """The organisation's job slots, shared by all runs."""
+
+    def acquire(self, owner: SlotOwner, lease_until: datetime) -> bool:
+        """Take a free slot, or keep the one this owner has."""
+
+    def held(self) -> Sequence[HeldSlot]:
+        """List the slots that are taken."""
+
+    def run(self, owner: SlotOwner, job_id: ExportJobId) -> None:
+        """Note which job runs in the owner's slot."""
+
+    def free(self, owner: str) -> None:
+        """Give the owner's slot back; without one, nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedMessage:
+    """A message that could not be handled. `body` is kept as it came."""
+
+    message_id: str
+    reason: str
+    parked_at: datetime
+    body: str
+    conversation_id: ConversationId | None = None
+    fingerprint: str | None = None
+
+
+class Parking(Protocol):
+    """Messages that could not be handled, kept until somebody redrives them."""
+
+    def park(self, message: ParkedMessage) -> None:
+        """Write a message down; a repeat changes nothing."""
+
+    def parked(self) -> Iterator[ParkedMessage]:
+        """List what is parked."""
+
+
+# --- the buckets
+# ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedObject:
+    """An object being read: whether it has tags, and its bytes, which can be read once."""
+
+    has_tags: bool
+    chunks: Iterator[bytes]
+
+
+class EvidenceBucket(Protocol):
+    """The evidence bucket, from the side that secures."""
+
+    def lock(self, version: ObjectVersion) -> None:
+        """Put the version under legal hold; on one that is held, nothing changes."""
+
+    def open(self, version: ObjectVersion) -> AbstractContextManager[OpenedObject]:
+        """Start to read a version."""
+
+    def foreign_tags(self, version: ObjectVersion) -> Mapping[str, str]:
+        """Read a version's tags."""
+
+    def tag(self, version: ObjectVersion, plan: TagPlan) -> None:
+        """Write the whole set of tags."""
+
+
+class BucketSetup(Protocol):
+    """Whether the evidence bucket can keep the promise."""
+
+    def findings(self) -> Sequence[Finding]:
+        """Check Object Lock, versioning and the arrival wiring; all findings at once."""
+
+
+class WorkFiles(Protocol):
+    """The work bucket: batch lists, findings, quarantined events. Expires; never evidence."""
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write a file; a repeat overwrites it with the same content."""
+
+    def read(self, key: str) -> bytes | None:
+        """Read a file; None if it does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A file in the records bucket; `sha256` is hex."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+
+
+class RecordFiles(Protocol):
+    """The records bucket: write once."""
+
+    def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
+        """Write a file line by line, each ended by a newline, unless it exists; answer what stands there."""
+
+
+class HashQueue(Protocol):
+    """Where versions wait that are too large to hash on arrival."""
+
+    def send(self, large: LargeObject) -> None:
+        """Ask for a digest."""

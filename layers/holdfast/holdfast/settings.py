@@ -1,0 +1,68 @@
+"""What a deployed function is told, through its environment. `bootstrap` is the only reader."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from holdfast.domain.ids import is_uuid
+from holdfast.errors import SettingsInvalid
+from holdfast.genesys.regions import hosts_of
+
+DIALECTS = frozenset({"platform"})
+_NUMBER = re.compile(r"\d{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of the stack, as text; what a function does not use is empty."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def text(self, name: str) -> str:
+        """Give a setting that must be there.
+
+        Raises:
+            SettingsInvalid: it is not.
+        """
+        value = self.values.get(name, "")
+        if not value:
+            raise SettingsInvalid([f"{name}: expected a value, found none"])
+        return value
+
+    def number(self, name: str) -> int:
+        """Give a whole number that must be there.
+
+        Raises:
+            SettingsInvalid: it is not, or is no number.
+        """
+        value = self.text(name)
+        if not _NUMBER.fullmatch(value):
+            raise SettingsInvalid([f"{name}: expected a whole number"])
+        return int(value)
+
+    @property
+    def delivery_deadline(self) -> timedelta:
+        """Say how long after a job's end its recordings may take to arrive."""
+        return timedelta(minutes=self.number("DELIVERY_DEADLINE_MINUTES"))
+
+    def faults(self) -> list[str]:
+        """Name everything that is wrong with what was deployed, all at once."""
+        found: list[str] = []
+        found += [
+            f"{name}: expected a UUID in lower case"
+            for name in ("GENESYS_ORGANIZATION_ID", "GENESYS_INTEGRATION_ID")
+            if not is_uuid(self.values.get(name, ""))
+        ]
+        found += [
+            f"{name}: expected a whole number"
+            for name in ("BATCH_SIZE", "DELIVERY_DEADLINE_MINUTES")
+            if not _NUMBER.fullmatch(self.values.get(name, ""))
+        ]
+        if self.values.get("GENESYS_DIALECT") not in DIALECTS:
+            found.append(f"GENESYS_DIALECT: expected one of {', '.join(sorted(DIALECTS))}")
+        try:
+            hosts_of(self.values.get("GENESYS_REGION", ""), self.values.get("GENESYS_BASE_URL", ""))
+        except ValueError as fault:
+            found.append(str(fault))
+        return found

@@ -1,0 +1,64 @@
+"""See how far a batch's export job has come."""
+
+from dataclasses import replace
+
+from holdfast.contracts.steps import BatchRun, JobChecked
+from holdfast.domain.states import BatchState
+from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
+from holdfast.errors import LedgerRuleBroken, PlatformThrottled
+from holdfast.ports import BatchBook, Clock, Counter, ExportJobs, JobSlots, Telemetry, WorkFiles
+from holdfast.steps.files import BatchFiles
+
+
+def check_export_job(
+    run: BatchRun,
+    *,
+    batches: BatchBook,
+    slots: JobSlots,
+    jobs: ExportJobs,
+    files: WorkFiles,
+    clock: Clock,
+    telemetry: Telemetry,
+) -> JobChecked:
+    """Read the job and write down what it says; a terminal job gives its slot back.
+
+    Raises:
+        UnknownPlatformState: the platform said a word we do not know; never a loop.
+        LedgerRuleBroken: the batch has no job; the workflow checks only what it started.
+    """
+    batch = batches.read(run.matter_id, run.request_id, run.batch_id)
+    if batch.job_id is None:
+        raise LedgerRuleBroken(f"expected batch {run.owner} to have an export job, found none")
+    try:
+        job = jobs.read(batch.job_id)
+        if job.state.is_terminal and not batch.state.is_terminal:
+            failed = jobs.failed_recordings(batch.job_id)
+            BatchFiles(files, run.matter_id, run.request_id, run.batch_id).write_failed(failed)
+    except PlatformThrottled as throttled:
+        telemetry.count(Counter.THROTTLES)
+        return JobChecked(next="WAIT", wait_s=bounded(throttled.retry_after_s))
+    now = clock.now()
+    if not batch.state.is_terminal:
+        batch = replace(
+            batch,
+            state=job.state,
+            job_created_at=job.created_at or batch.job_created_at,
+            ended_at=now if job.state.is_terminal else None,
+            total=job.total,
+            skipped=job.skipped,
+            failed=job.failed,
+        )
+        batches.advance(batch)
+        if job.state.is_terminal:
+            is_fulfilled = job.state is BatchState.FULFILLED
+            telemetry.count(Counter.JOBS_FULFILLED if is_fulfilled else Counter.JOBS_BROKEN_OFF)
+            telemetry.note(
+                "export_job_ended", export_job_id=job.job_id, batch_id=run.batch_id, state=job.state
+            )
+    if job.state.is_terminal:
+        slots.free(str(run.owner))
+        return JobChecked(next="END", wait_s=MIN_WAIT_S)
+    if job.state is BatchState.READY:
+        return JobChecked(next="EXECUTE", wait_s=MIN_WAIT_S)
+    elapsed_s = (now - (batch.job_created_at or now)).total_seconds()
+    return JobChecked(next="WAIT", wait_s=poll_wait_s(elapsed_s, job.percent))

@@ -1,0 +1,76 @@
+"""Read back which conversations the platform protects; only what is read back counts as held."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+
+from holdfast.contracts.steps import HoldCursor, HoldProgress
+from holdfast.domain.ids import ConversationId
+from holdfast.domain.reconciliation import Reason
+from holdfast.domain.states import PlatformHold, RequestState
+from holdfast.domain.waits import bounded
+from holdfast.errors import PlatformThrottled
+from holdfast.ports import (
+    BatchBook,
+    ClaimBook,
+    Clock,
+    Counter,
+    PlatformHolds,
+    RequestBook,
+    Telemetry,
+    WorkFiles,
+)
+from holdfast.steps.hold_chunks import ALL_DONE, chunks_from
+from holdfast.steps.place_holds import MAX_CHUNKS, absence_reason
+from holdfast.steps.pool import for_each
+
+MAX_LOOKS = 3
+LOOK_AGAIN_S = 10
+
+
+def confirm_holds(
+    cursor: HoldCursor,
+    *,
+    requests: RequestBook,
+    batches: BatchBook,
+    claims: ClaimBook,
+    holds: PlatformHolds,
+    files: WorkFiles,
+    has_time: Callable[[], bool],
+    clock: Clock,
+    telemetry: Telemetry,
+) -> HoldProgress:
+    """Confirm what was placed, chunk by chunk; what does not show after three looks is refused."""
+    for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
+        if number >= MAX_CHUNKS or (number and not has_time()):
+            return chunk.again(bounded(0))
+        attempt = cursor.attempt if number == 0 else 0
+        standing = claims.platform_holds(chunk.conversation_ids)
+        placing = [cid for cid, hold in standing.items() if hold and hold.state is PlatformHold.PLACING]
+        try:
+            held = holds.held_among(placing) if placing else frozenset()
+        except PlatformThrottled as throttled:
+            telemetry.count(Counter.THROTTLES)
+            return chunk.again(bounded(throttled.retry_after_s), attempt=attempt)
+        confirm = partial(claims.confirm_platform_hold, at=clock.now())
+        confirmed = for_each(sorted(held), confirm)
+        telemetry.count(Counter.CONVERSATIONS_HELD, sum(confirmed))
+        absent = _by_reason([cid for cid in placing if cid not in held], claims)
+        if absent[Reason.HOLD_NOT_CONFIRMED] and attempt + 1 < MAX_LOOKS:
+            return chunk.again(LOOK_AGAIN_S, attempt=attempt + 1)
+        for reason, conversation_ids in absent.items():
+            claims.mark_platform_hold(conversation_ids, PlatformHold.REFUSED, reason=reason)
+            telemetry.count(Counter.EXCEPTIONS, len(conversation_ids))
+    request = requests.read(cursor.matter_id, cursor.request_id)
+    requests.advance(request, RequestState.HELD)
+    return ALL_DONE
+
+
+def _by_reason(
+    conversation_ids: list[ConversationId], claims: ClaimBook
+) -> dict[Reason, list[ConversationId]]:
+    absent: dict[Reason, list[ConversationId]] = defaultdict(list)
+    for conversation_id in conversation_ids:
+        reason = absence_reason(conversation_id, claims, Reason.HOLD_NOT_CONFIRMED)
+        absent[reason].append(conversation_id)
+    return absent

@@ -1,0 +1,84 @@
+"""Where a request's files lie in the work and records buckets, and how lists are written in them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import TypeAdapter
+
+from holdfast.domain.ids import BatchId, ConversationId, MatterId, RecordingId, RequestId
+from holdfast.domain.reconciliation import Finding, PlatformRecording
+from holdfast.domain.scope import Conversation
+from holdfast.errors import LedgerRuleBroken
+from holdfast.ports import WorkFiles
+
+_CONVERSATION = TypeAdapter(Conversation)
+_FINDING = TypeAdapter(Finding)
+_FAILED = TypeAdapter(dict[RecordingId, ConversationId])
+_KNOWN = TypeAdapter(dict[ConversationId, list[PlatformRecording]])
+
+
+def request_folder(matter_id: MatterId, request_id: RequestId) -> str:
+    """Name the folder of a request, in either bucket."""
+    return f"matters/{matter_id}/requests/{request_id}"
+
+
+class BatchFiles:
+    """The files of one batch, in the work bucket; every write may be repeated with the same content."""
+
+    def __init__(
+        self, files: WorkFiles, matter_id: MatterId, request_id: RequestId, batch_id: BatchId
+    ) -> None:
+        self._files = files
+        self._stem = f"{request_folder(matter_id, request_id)}/batches/{batch_id}"
+
+    def write_conversations(self, conversations: Iterable[Conversation]) -> None:
+        """Write the batch's list."""
+        self._write_lines("conversations", _CONVERSATION, conversations)
+
+    def conversations(self) -> list[Conversation]:
+        """Read the batch's list.
+
+        Raises:
+            LedgerRuleBroken: it is not there; a batch is planned only after its list is written.
+        """
+        return self._read_lines("conversations", _CONVERSATION)
+
+    def write_failed(self, failed: Mapping[RecordingId, ConversationId]) -> None:
+        """Write what the job could not export."""
+        self._files.write(f"{self._stem}.failed.json", _FAILED.dump_json(dict(failed)))
+
+    def failed(self) -> dict[RecordingId, ConversationId]:
+        """Read what the job could not export; empty if the job never said."""
+        return _FAILED.validate_json(self._files.read(f"{self._stem}.failed.json") or b"{}")
+
+    def write_known(self, known: Mapping[ConversationId, Sequence[PlatformRecording]]) -> None:
+        """Write what the platform was asked about so far."""
+        documents = {conversation_id: list(recordings) for conversation_id, recordings in known.items()}
+        self._files.write(f"{self._stem}.known.json", _KNOWN.dump_json(documents))
+
+    def known(self) -> dict[ConversationId, list[PlatformRecording]]:
+        """Read what the platform was asked about so far."""
+        return _KNOWN.validate_json(self._files.read(f"{self._stem}.known.json") or b"{}")
+
+    def write_findings(self, findings: Iterable[Finding]) -> str:
+        """Write the account of the batch; answers its key."""
+        return self._write_lines("findings", _FINDING, findings)
+
+    def findings(self) -> list[Finding]:
+        """Read the account of the batch.
+
+        Raises:
+            LedgerRuleBroken: it is not there; a batch is settled only after its account is written.
+        """
+        return self._read_lines("findings", _FINDING)
+
+    def _write_lines[Line](self, name: str, adapter: TypeAdapter[Line], lines: Iterable[Line]) -> str:
+        key = f"{self._stem}.{name}.jsonl"
+        self._files.write(key, b"".join(adapter.dump_json(line) + b"\n" for line in lines))
+        return key
+
+    def _read_lines[Line](self, name: str, adapter: TypeAdapter[Line]) -> list[Line]:
+        key = f"{self._stem}.{name}.jsonl"
+        content = self._files.read(key)
+        if content is None:
+            raise LedgerRuleBroken(f"expected a list at {key}, found nothing")
+        return [adapter.validate_json(line) for line in content.splitlines()]

@@ -1,0 +1,102 @@
+"""Ask the platform to protect every claimed conversation."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from holdfast.contracts.steps import HoldCursor, HoldProgress
+from holdfast.domain.ids import ConversationId
+from holdfast.domain.reconciliation import Reason
+from holdfast.domain.states import PlatformHold
+from holdfast.domain.waits import bounded
+from holdfast.errors import PlatformThrottled
+from holdfast.ports import (
+    BatchBook,
+    ClaimBook,
+    Counter,
+    HoldRefusal,
+    PlatformHolds,
+    RefusalKind,
+    RequestBook,
+    Telemetry,
+    WorkFiles,
+)
+from holdfast.steps.hold_chunks import ALL_DONE, chunks_from
+
+MAX_CHUNKS = 50
+MAX_CONFLICTS = 5
+_SETTLED = frozenset({PlatformHold.HELD, PlatformHold.PRE_EXISTING})
+_REASONS = {
+    RefusalKind.CAP_REACHED: Reason.PLATFORM_CAP,
+    RefusalKind.CONFLICT: Reason.HOLD_CONFLICT,
+    RefusalKind.OTHER: Reason.HOLD_REFUSED,
+}
+
+
+def place_holds(
+    cursor: HoldCursor,
+    *,
+    requests: RequestBook,
+    batches: BatchBook,
+    claims: ClaimBook,
+    holds: PlatformHolds,
+    files: WorkFiles,
+    has_time: Callable[[], bool],
+    telemetry: Telemetry,
+) -> HoldProgress:
+    """Place up to 50 chunks, or as many as time allows.
+
+    The intent (PLACING) is written before the platform is asked; what is protected without our intent was
+    there before us and stays when we let go. Refusals are recorded per conversation. A conflict is tried
+    again a few times.
+    """
+    for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
+        if number >= MAX_CHUNKS or (number and not has_time()):
+            return chunk.again(wait_s=bounded(0))
+        attempt = cursor.attempt if number == 0 else 0
+        try:
+            refusals = _place(cursor, chunk.conversation_ids, claims, holds)
+        except PlatformThrottled as throttled:
+            telemetry.count(Counter.THROTTLES)
+            return chunk.again(bounded(throttled.retry_after_s), attempt=attempt)
+        if attempt < MAX_CONFLICTS and any(refusal.kind is RefusalKind.CONFLICT for refusal in refusals):
+            telemetry.note("hold_conflict", request_id=cursor.request_id, attempt=attempt)
+            return chunk.again(bounded(5 * 2**attempt), attempt=attempt + 1)
+        _record(refusals, claims, telemetry)
+    return ALL_DONE
+
+
+def _place(
+    cursor: HoldCursor, conversation_ids: Sequence[ConversationId], claims: ClaimBook, holds: PlatformHolds
+) -> Sequence[HoldRefusal]:
+    standing = claims.platform_holds(conversation_ids)
+    unsettled = [cid for cid in conversation_ids if not ((hold := standing[cid]) and hold.state in _SETTLED)]
+    unasked = [
+        cid for cid in unsettled if not ((hold := standing[cid]) and hold.state is PlatformHold.PLACING)
+    ]
+    pre_existing = holds.held_among(unasked) if unasked else frozenset()
+    claims.mark_platform_hold([cid for cid in unasked if cid in pre_existing], PlatformHold.PRE_EXISTING)
+    claims.mark_platform_hold([cid for cid in unasked if cid not in pre_existing], PlatformHold.PLACING)
+    placing = [cid for cid in unsettled if cid not in pre_existing]
+    return holds.place(placing, cursor.matter_id) if placing else []
+
+
+def _record(refusals: Sequence[HoldRefusal], claims: ClaimBook, telemetry: Telemetry) -> None:
+    by_reason: dict[Reason, list[ConversationId]] = defaultdict(list)
+    for refusal in refusals:
+        by_reason[refusal_reason(refusal, claims)].append(refusal.conversation_id)
+    for reason, conversation_ids in by_reason.items():
+        claims.mark_platform_hold(conversation_ids, PlatformHold.REFUSED, reason=reason)
+        telemetry.count(Counter.EXCEPTIONS, len(conversation_ids))
+        telemetry.note("holds_refused", reason=reason, conversations=len(conversation_ids))
+
+
+def refusal_reason(refusal: HoldRefusal, claims: ClaimBook) -> Reason:
+    """Translate a refusal; "not found" is harmless only for a conversation of which nothing ever arrived."""
+    if refusal.kind is RefusalKind.NOT_FOUND:
+        return absence_reason(refusal.conversation_id, claims, Reason.HOLD_REFUSED)
+    return _REASONS[refusal.kind]
+
+
+def absence_reason(conversation_id: ConversationId, claims: ClaimBook, otherwise: Reason) -> Reason:
+    """Explain an absent protection: the platform protects only what has a recording."""
+    return otherwise if claims.dossier(conversation_id).receipts else Reason.NO_RECORDING

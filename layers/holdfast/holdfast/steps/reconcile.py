@@ -1,0 +1,179 @@
+"""Hold what arrived against what the platform promised, recording by recording."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from holdfast.contracts.request import DiscoveryRequest
+from holdfast.contracts.steps import Reconciled, Run
+from holdfast.domain.ids import ConversationId
+from holdfast.domain.reconciliation import BatchAccount, Delivery, JobTally, pair_up
+from holdfast.domain.states import BatchState, RequestState
+from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
+from holdfast.errors import PlatformThrottled
+from holdfast.ports import (
+    BatchBook,
+    BatchRecord,
+    ClaimBook,
+    Clock,
+    Counter,
+    RecordingCatalogue,
+    RequestBook,
+    RequestRecord,
+    Telemetry,
+    WorkFiles,
+)
+from holdfast.steps.files import BatchFiles
+from holdfast.steps.pool import for_each
+
+READ_AT_ONCE = 16
+
+
+class Reconciliation:
+    """One pass over the batches that are not settled yet."""
+
+    def __init__(
+        self,
+        request: RequestRecord,
+        *,
+        batches: BatchBook,
+        claims: ClaimBook,
+        catalogue: RecordingCatalogue,
+        files: WorkFiles,
+        delivery_deadline: timedelta,
+        has_time: Callable[[], bool],
+        now: datetime,
+        telemetry: Telemetry,
+    ) -> None:
+        self._request = request
+        self._scope = DiscoveryRequest.model_validate_json(request.body).scope.to_domain()
+        self._batches = batches
+        self._claims = claims
+        self._catalogue = catalogue
+        self._files = files
+        self._delivery_deadline = delivery_deadline
+        self._has_time = has_time
+        self._now = now
+        self._telemetry = telemetry
+
+    def outstanding_of(self, batch: BatchRecord) -> int:
+        """Settle a batch if that is possible now; else answer what it still owes (at least 1)."""
+        if batch.result_key:
+            return 0
+        files = BatchFiles(self._files, batch.matter_id, batch.request_id, batch.batch_id)
+        batch = self._ended(batch)
+        account = self._account(batch, files)
+        outstanding = account.outstanding()
+        if outstanding and self._now < (batch.ended_at or self._now) + self._delivery_deadline:
+            return outstanding
+        account = self._name_all(account, files)
+        if account.to_read():
+            return max(1, outstanding)
+        self._batches.settle(batch, files.write_findings(account.findings()))
+        self._report(account)
+        return 0
+
+    def _ended(self, batch: BatchRecord) -> BatchRecord:
+        """Close a batch whose workflow died: exporting is over when reconciling begins."""
+        if batch.state.is_terminal:
+            return batch
+        closed = replace(batch, state=BatchState.FAILED, ended_at=self._now)
+        self._batches.advance(closed)
+        self._telemetry.warn("batch_without_end", batch_id=batch.batch_id, request_id=batch.request_id)
+        return closed
+
+    def _account(self, batch: BatchRecord, files: BatchFiles) -> BatchAccount:
+        conversations = files.conversations()
+        arrived = for_each((one.conversation_id for one in conversations), self._deliveries)
+        return BatchAccount(
+            conversations={one.conversation_id: one.medium for one in conversations},
+            job=JobTally(
+                state=batch.state,
+                created_at=batch.job_created_at or self._request.opened_at,
+                total=batch.total,
+                skipped=batch.skipped,
+                failed=files.failed(),
+            ),
+            deliveries=[delivery for deliveries in arrived for delivery in deliveries],
+            known=files.known(),
+            include_screen=self._scope.include_screen,
+        )
+
+    def _deliveries(self, conversation_id: ConversationId) -> list[Delivery]:
+        dossier = self._claims.dossier(conversation_id)
+        return pair_up(dossier.receipts, dossier.digested)
+
+    def _name_all(self, account: BatchAccount, files: BatchFiles) -> BatchAccount:
+        """Read what must be read from the platform while there is time; what was read is kept for the next
+        pass.
+        """
+        known = dict(account.known)
+        try:
+            while self._has_time():
+                wanted = list(islice(account.to_read(), READ_AT_ONCE))
+                if not wanted:
+                    break
+                known |= dict(zip(wanted, for_each(wanted, self._catalogue.recordings_of), strict=True))
+                account = replace(account, known=known)
+        finally:
+            files.write_known(known)
+        return account
+
+    def _report(self, account: BatchAccount) -> None:
+        standings = [finding.standing for finding in account.findings()]
+        self._telemetry.count(Counter.RECORDINGS_SECURED, standings.count("secured"))
+        self._telemetry.count(Counter.RECORDINGS_EXPLAINED, standings.count("explained"))
+        self._telemetry.count(Counter.RECORDINGS_MISSING, standings.count("missing"))
+
+
+def reconcile(
+    run: Run,
+    *,
+    requests: RequestBook,
+    batches: BatchBook,
+    claims: ClaimBook,
+    catalogue: RecordingCatalogue,
+    files: WorkFiles,
+    delivery_deadline: timedelta,
+    has_time: Callable[[], bool],
+    clock: Clock,
+    telemetry: Telemetry,
+) -> Reconciled:
+    """Settle every batch that can be settled; a settled batch is never touched again.
+
+    A batch is settled when its recordings balance, or when its job ended without a promise, or when the
+    delivery deadline has passed; then each recording that is not secured has a reason.
+    """
+    request = requests.read(run.matter_id, run.request_id)
+    requests.advance(request, RequestState.EXPORTED)
+    now = clock.now()
+    reconciliation = Reconciliation(
+        request,
+        batches=batches,
+        claims=claims,
+        catalogue=catalogue,
+        files=files,
+        delivery_deadline=delivery_deadline,
+        has_time=has_time,
+        now=now,
+        telemetry=telemetry,
+    )
+    outstanding, ended_at = 0, request.opened_at
+    try:
+        for batch in batches.of_request(request):
+            if not has_time():
+                return Reconciled(done=False, outstanding=max(1, outstanding), wait_s=MIN_WAIT_S)
+            outstanding += reconciliation.outstanding_of(batch)
+            ended_at = max(ended_at, batch.ended_at or ended_at)
+    except PlatformThrottled as throttled:
+        telemetry.count(Counter.THROTTLES)
+        return Reconciled(
+            done=False, outstanding=max(1, outstanding), wait_s=bounded(throttled.retry_after_s)
+        )
+    if outstanding:
+        telemetry.note("recordings_outstanding", request_id=run.request_id, outstanding=outstanding)
+        wait_s = poll_wait_s((now - ended_at).total_seconds())
+        return Reconciled(done=False, outstanding=outstanding, wait_s=wait_s)
+    requests.advance(replace(request, state=RequestState.EXPORTED), RequestState.RECONCILED)
+    return Reconciled(done=True, outstanding=0, wait_s=MIN_WAIT_S)

@@ -1,0 +1,57 @@
+"""Write down why a workflow ends in failure, in words a person can act on."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from holdfast.contracts.steps import Failing, FailureRecorded
+from holdfast.doctor.refusals import remedy_for
+from holdfast.domain.ids import MATTER_ID_PATTERN, REQUEST_ID_PATTERN, MatterId, RequestId
+from holdfast.ports import Counter, RequestBook, Telemetry
+
+MAX_EXPLANATION = 2_000
+
+
+def record_failure(failing: Failing, *, requests: RequestBook, telemetry: Telemetry) -> FailureRecorded:
+    """Name the error, its layer and its remedy; fail the request that this execution owns, and no other."""
+    error, message = innermost_error(failing.input.get("failure"))
+    remedy = remedy_for(error)
+    explanation = f"{error}: {message} [layer: {remedy.layer}] What to do: {remedy.advice}."[:MAX_EXPLANATION]
+    # When the very first step fails, the ids are still where the event has them, and nobody has checked them.
+    ids = {**_mapping(failing.input.get("detail")), **failing.input}
+    matter_id, request_id = str(ids.get("matter_id")), str(ids.get("request_id"))
+    are_ids = re.fullmatch(MATTER_ID_PATTERN, matter_id) and re.fullmatch(REQUEST_ID_PATTERN, request_id)
+    if not are_ids:
+        matter_id = request_id = ""
+    is_ours = bool(are_ids) and requests.fail(
+        MatterId(matter_id), RequestId(request_id), failing.execution_arn, explanation
+    )
+    telemetry.count(Counter.RUNS_FAILED)
+    telemetry.warn("run_failed", workflow=failing.workflow, error=error, layer=remedy.layer, is_ours=is_ours)
+    return FailureRecorded(matter_id=matter_id, request_id=request_id, error=error, explanation=explanation)
+
+
+def innermost_error(failure: object) -> tuple[str, str]:
+    """Follow an error through nested executions and functions down to the class and message that began it.
+
+    Step Functions reports ``{"Error", "Cause"}``; the cause of a function is JSON with `errorType` and
+    `errorMessage`, the cause of a nested execution is JSON with `Error` and `Cause` again.
+    """
+    error, message = "unknown", "no error was reported"
+    while failure := _mapping(failure):
+        error = str(failure.get("Error") or failure.get("errorType") or error)
+        cause = failure.get("Cause", failure.get("errorMessage", ""))
+        inner = _mapping(cause)
+        message = message if inner else str(cause)
+        failure = inner
+    return error, message
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, Mapping) else {}

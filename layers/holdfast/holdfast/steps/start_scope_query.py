@@ -1,0 +1,31 @@
+"""Ask the platform for the conversations in scope."""
+
+from datetime import timedelta
+
+from holdfast.contracts.request import DiscoveryRequest
+from holdfast.contracts.steps import Run, ScopeRead
+from holdfast.domain.reconciliation import Reason
+from holdfast.domain.waits import MIN_WAIT_S
+from holdfast.ports import Clock, RequestBook, ScopeSource, Telemetry
+
+# New conversations may take this long to become searchable (the vendor's SDK, conversationQuery).
+DATA_LAG = timedelta(hours=48)
+
+
+def start_scope_query(
+    run: Run, *, requests: RequestBook, scope_source: ScopeSource, clock: Clock, telemetry: Telemetry
+) -> ScopeRead:
+    """Start the query; a repeat starts another, which harms nobody.
+
+    A scope that ends later than what the platform can search is noted as an exception: such a request can
+    never be called preserved.
+    """
+    record = requests.read(run.matter_id, run.request_id)
+    scope = DiscoveryRequest.model_validate_json(record.body).scope.to_domain()
+    searchable_until = min(clock.now() - DATA_LAG, scope_source.available_until())
+    if scope.interval.end > searchable_until:
+        telemetry.warn("scope_not_yet_available", matter_id=run.matter_id, request_id=run.request_id)
+        requests.advance(record, record.state, exceptions=[Reason.NOT_YET_AVAILABLE])
+    query_id = scope_source.start_query(scope)
+    telemetry.note("scope_query_started", matter_id=run.matter_id, request_id=run.request_id)
+    return ScopeRead(status="PENDING", query_id=query_id, wait_s=MIN_WAIT_S)
