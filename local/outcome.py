@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -83,16 +84,13 @@ def print_summary(
     console: Console, summary: Summary, out: Path, custody: Sequence[Path], differences: Sequence[str]
 ) -> None:
     """Print the totals by medium, the reasons, the costs, and where everything lies."""
-    table = Table(title=f"Scenario {summary['scenario']}: {summary['verdict']}", title_justify="left")
-    table.add_column("Medium")
-    headings = {
-        "conversations": "Conversations",
-        "held_at_platform": "Held at platform",
-        "expected": "Recordings",
-    }
+    console.print(f"\nScenario {summary['scenario']}: {summary['verdict']}", style="bold", highlight=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Conversations")
+    headings = {"conversations": "in scope", "held_at_platform": "held", "expected": "Recordings"}
     fields = (*headings, "delivered", "secured", "explained", "missing")
     for field in fields:
-        table.add_column(headings.get(field, field.capitalize()), justify="right")
+        table.add_column(headings.get(field, field), justify="right")
     for medium, counts in summary["by_medium"].items():
         if any(counts.values()):
             table.add_row(medium, *(str(counts[field]) for field in fields))
