@@ -32,7 +32,7 @@ def main() -> int:
         simulator = Simulator(scenario, writer, log=RequestLog(arguments.requests))
         asyncio.run(_run(simulator, arguments.port))
     except (ScenarioError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(error.strerror or error if isinstance(error, OSError) else error, file=sys.stderr)
         return 2
     # A thread may hang in a write to a bucket that does not answer; nobody waits for it.
     sys.stdout.flush()

@@ -209,7 +209,9 @@ def _fated(
         for recording in one.recordings
         if fault.medium in {None, recording.medium} and not recording.sensitive and recording.id not in taken
     ]
-    chosen = shuffled(seed, f"fault {number}", ((recording.id, recording) for recording in free))
+    # not by number: a fault added before this one does not move what it strikes
+    purpose = f"fault {fault.group} {fault.medium}"
+    chosen = shuffled(seed, purpose, ((recording.id, recording) for recording in free))
     wanted = [fate for fate, count in fault.fates.items() for _ in range(count)]
     if len(wanted) > len(chosen):
         raise ScenarioError(
@@ -234,4 +236,4 @@ def _poisoned(
         raise ScenarioError(
             f"$.faults.recordings[{number}].poison: expected at most {len(candidates)}, found {fault.poison}"
         )
-    return set(shuffled(seed, f"poison {number}", ((one, one) for one in candidates))[: fault.poison])
+    return set(shuffled(seed, "poison", ((one, one) for one in candidates))[: fault.poison])

@@ -382,7 +382,10 @@ async def serve(
     """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen on 127.0.0.1:{port}: {error.strerror}") from error
         server = _Server(
             uvicorn.Config(
                 simulator.app,

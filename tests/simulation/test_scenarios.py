@@ -51,6 +51,30 @@ def test_the_schema_is_one_and_knows_no_unknown_keys() -> None:
     assert all(part["additionalProperties"] is False for part in objects(schema))
 
 
+def test_every_key_is_documented() -> None:
+    text = (SCENARIOS.parents[1] / "docs/scenarios.md").read_text()
+
+    def keys(part: Any) -> Any:
+        if isinstance(part, dict):
+            yield from part.get("properties", {})
+            for value in part.values():
+                yield from keys(value)
+        elif isinstance(part, list):
+            for value in part:
+                yield from keys(value)
+
+    missing = {key for key in keys(json.loads(SCHEMA.read_text())) if f"`{key}`" not in text}
+    assert missing <= {"requests", "recordings", "jobs", "date_in_s", "raw"}
+    assert all(f"faults.{key}" in text for key in ("requests", "recordings", "jobs"))
+
+
+def test_the_smallest_file_of_the_documentation_is_a_scenario() -> None:
+    text = (SCENARIOS.parents[1] / "docs/scenarios.md").read_text()
+    example = text.partition("```json\n")[2].partition("```")[0]
+
+    assert len(build(parse_scenario(json.loads(example))).conversations) == 1
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(SMALLEST))
     *steps, last = path.split("/")
@@ -159,17 +183,44 @@ def test_the_same_seed_makes_the_same_organisation_and_another_does_not() -> Non
 
 def test_a_fault_in_one_group_moves_nothing_in_another() -> None:
     document = json.loads(DEFAULT.read_text())
-    document["faults"]["recordings"] = [{"group": "email", "fail": 1}]
+    email = {"group": "email", "fail": 3}
 
-    def failing(scenario: Scenario) -> set[str]:
+    def failing(*faults: dict[str, Any]) -> set[str]:
+        scenario = parse_scenario(document | {"faults": {"recordings": list(faults)}})
         return {
             one.id
             for one in build(scenario).recordings
             if one.fate is Fate.FAIL and one.medium is Medium.EMAIL
         }
 
-    document["faults"]["recordings"].insert(0, {"group": "chat"})
-    assert len(failing(parse_scenario(document))) == 1
+    assert len(failing(email)) == 3
+    assert failing(email) == failing({"group": "chat", "fail": 2, "late": 1}, email)
+
+
+def test_the_schema_states_the_defaults_that_the_program_has() -> None:
+    schema = json.loads(SCHEMA.read_text())
+
+    def filled(part: Any, rules: dict[str, Any]) -> Any:
+        if isinstance(part, list):
+            return [filled(one, rules.get("items", {})) for one in part]
+        if not isinstance(part, dict):
+            return part
+        properties = rules.get("properties", {})
+        whole = {name: rule["default"] for name, rule in properties.items() if "default" in rule} | part
+        return {name: filled(value, properties.get(name, {})) for name, value in whole.items()}
+
+    sparse = SMALLEST | {
+        "organization": SMALLEST["organization"] | {"timing": {}, "clients": {}},
+        "faults": {
+            "requests": [{"when": {}, "then": {"drop": True}}],
+            "recordings": [{"late": 1}],
+            "jobs": [{"outcome": "failed"}],
+        },
+    }
+    full = filled(sparse, schema)
+
+    assert len(json.dumps(full)) > len(json.dumps(sparse)) + 500
+    assert parse_scenario(full) == parse_scenario(sparse)
 
 
 def test_conversations_lie_wholly_inside_their_interval() -> None:
