@@ -36,11 +36,17 @@ class Probe:
         answer = self.client("lambda").invoke(FunctionName="probe", Payload=json.dumps(event))
         return answer.get("FunctionError"), json.load(answer["Payload"])
 
-    def run(self, machine: str, machine_input: object) -> dict[str, Any]:
+    def workflow_input(self, *batches: object, wait_s: int = 0) -> str:
+        """Return an input for the machines; the batches lie in S3, as the project's own do."""
+        key = f"{uuid.uuid4()}.json"
+        self.client("s3").put_object(Bucket=self.outputs["RecordsBucket"], Key=key, Body=json.dumps(batches))
+        return json.dumps({"wait_s": wait_s, "batches_key": key})
+
+    def run(self, machine: str, machine_input: str) -> dict[str, Any]:
         workflows = self.client("stepfunctions")
-        execution = workflows.start_execution(
-            stateMachineArn=self.outputs[machine], input=json.dumps(machine_input)
-        )["executionArn"]
+        execution = workflows.start_execution(stateMachineArn=self.outputs[machine], input=machine_input)[
+            "executionArn"
+        ]
         described: dict[str, Any] = eventually(
             lambda: (
                 (found := workflows.describe_execution(executionArn=execution))["status"] != "RUNNING"
@@ -103,9 +109,9 @@ def test_workers_see_nothing_of_the_starters_environment(probe: Probe) -> None:
 
 
 def test_a_workflow_retries_and_catches_by_name_waits_maps_and_announces(probe: Probe) -> None:
-    batches = [{"batch": 1}, {"raise": "this child fails"}, {"batch": 3}]
+    machine_input = probe.workflow_input({"batch": 1}, {"raise": "this child fails"}, {"batch": 3}, wait_s=2)
 
-    execution = probe.run("ProbeMachineArn", {"wait_s": 2, "batches": batches})
+    execution = probe.run("ProbeMachineArn", machine_input)
 
     assert execution["status"] == "SUCCEEDED", execution
     outcome = json.loads(execution["output"])
@@ -114,7 +120,7 @@ def test_a_workflow_retries_and_catches_by_name_waits_maps_and_announces(probe: 
 
 
 def test_a_nested_workflow_answers_with_its_output(probe: Probe) -> None:
-    execution = probe.run("ParentMachineArn", {"wait_s": 0, "batches": []})
+    execution = probe.run("ParentMachineArn", probe.workflow_input({}))
 
     assert execution["status"] == "SUCCEEDED", execution
     assert json.loads(execution["output"])["nested"]["caught"] == "ProbeIsBusy"
@@ -122,11 +128,11 @@ def test_a_nested_workflow_answers_with_its_output(probe: Probe) -> None:
 
 def test_starting_an_execution_under_a_known_name_is_refused_even_with_the_same_input(probe: Probe) -> None:
     workflows = probe.client("stepfunctions")
-    machine, nothing_to_do = probe.outputs["ProbeMachineArn"], '{"wait_s": 0, "batches": []}'
-    workflows.start_execution(stateMachineArn=machine, name="once", input=nothing_to_do)
+    machine, machine_input = probe.outputs["ProbeMachineArn"], probe.workflow_input({})
+    workflows.start_execution(stateMachineArn=machine, name="once", input=machine_input)
 
     with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
-        workflows.start_execution(stateMachineArn=machine, name="once", input=nothing_to_do)
+        workflows.start_execution(stateMachineArn=machine, name="once", input=machine_input)
 
 
 # --- storage and queues ----------------------------------------------------------------------------------
@@ -208,11 +214,12 @@ def test_a_function_may_do_only_what_its_role_allows_where_iam_is_enforced(stric
 
 def test_calls_are_counted_by_caller_and_operation(probe: Probe) -> None:
     s3, bucket = probe.client("s3"), probe.outputs["EvidenceBucket"]
+    machine_input = probe.workflow_input({})
     before = probe.emulator.calls()
 
     version = s3.put_object(Bucket=bucket, Key="counted", Body=b"x")["VersionId"]
     probe.call({"tag": [bucket, "counted", version]})
-    probe.run("ProbeMachineArn", {"wait_s": 0, "batches": [{}]})
+    probe.run("ProbeMachineArn", machine_input)
 
     after = probe.emulator.calls()
     grown = {
