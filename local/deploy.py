@@ -49,7 +49,7 @@ def deploy(
     try:
         cloudformation.create_stack(
             StackName=name,
-            TemplateBody=json.dumps(template),
+            TemplateURL=_upload(s3, endpoint_url, template),  # as a body it may have 51,200 bytes, no more
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
@@ -69,6 +69,11 @@ def deploy(
     )
     _configure_object_lock(s3, template, stack, parameters)
     return stack
+
+
+def _upload(s3: Any, endpoint_url: str, template: Template) -> str:  # noqa: ANN401 - boto3's clients
+    s3.put_object(Bucket=_ARCHIVE_BUCKET, Key="template.json", Body=json.dumps(template).encode())
+    return f"{endpoint_url}/{_ARCHIVE_BUCKET}/template.json"
 
 
 def _package(s3: Any, template: Template, folder: Path, region: str) -> None:
