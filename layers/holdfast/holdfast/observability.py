@@ -82,12 +82,13 @@ def observed(handler: Handler) -> Handler:
             )
         try:
             return handler(event, context)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is raised again
             ours = _in_our_words(failure)
             logger.warning("step_failed", extra={"error": type(ours).__name__})
             raise ours from (None if ours is not failure else failure.__cause__)
         finally:
-            metrics.flush_metrics(raise_on_empty_metrics=False)
+            if metrics.provider.metric_set:  # Powertools warns of an invocation that had nothing to count
+                metrics.flush_metrics()
 
     return wrapper
 

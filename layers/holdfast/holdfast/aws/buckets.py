@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -30,7 +30,7 @@ class EvidenceS3:
     def open(self, version: ObjectVersion) -> Iterator[OpenedObject]:
         """Open the version's stream; S3 says with it whether there are tags."""
         answer = self._client.get_object(**_named(version))
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             yield OpenedObject(bool(answer.get("TagCount")), body.iter_chunks(CHUNK_BYTES))
 
     def foreign_tags(self, version: ObjectVersion) -> Mapping[str, str]:
@@ -97,7 +97,7 @@ class WorkS3:
     def read(self, key: str) -> bytes | None:
         """Get the file."""
         try:
-            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+            with closing(self._client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body:
                 content: bytes = body.read()
                 return content
         except ClientError as error:

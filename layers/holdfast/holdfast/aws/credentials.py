@@ -11,7 +11,7 @@ from holdfast.errors import SettingsInvalid
 from holdfast.genesys.token import AccessToken, ClientCredentials
 
 _PK, _SK = "TOKEN", "GENESYS"
-_EXPECTED_SECRET = (
+_EXPECTED = (
     'the Genesys secret: expected {"client_id": "...", "client_secret": "..."}; put the OAuth client there'
 )
 _CONTEXT = {"purpose": "genesys-token"}
@@ -37,7 +37,7 @@ class SecretCredentials:
         except (ValueError, KeyError, TypeError):
             client_id = client_secret = ""
         if not client_id or not client_secret:
-            raise SettingsInvalid([_EXPECTED_SECRET])
+            raise SettingsInvalid([_EXPECTED])
         return ClientCredentials(client_id, client_secret)
 
 

@@ -71,7 +71,8 @@ class RequestLedger:
         summary: Mapping[str, object] | None = None,
     ) -> None:
         """Write the new state, on condition that the standing one may move there."""
-        may_come_from, values = one_of("#state", sources(REQUEST_MOVES, state))
+        before = sources(REQUEST_MOVES, state)
+        may_come_from, values = one_of("#state", before)
         update = "SET #state = :state"
         values[":state"] = state
         extra: dict[str, object] = {}
@@ -87,7 +88,8 @@ class RequestLedger:
 
     def fail(self, matter_id: MatterId, request_id: RequestId, execution_arn: str, explanation: str) -> bool:
         """Write FAILED, on condition that the execution owns the request and has not ended it."""
-        may_come_from, values = one_of("#state", sources(REQUEST_MOVES, RequestState.FAILED))
+        before = sources(REQUEST_MOVES, RequestState.FAILED)
+        may_come_from, values = one_of("#state", before)
         return self._table.update(
             _matter_key(matter_id),
             f"REQUEST#{request_id}",
@@ -160,7 +162,8 @@ class BatchLedger:
 
     def advance(self, record: BatchRecord) -> None:
         """Write the whole item, if the standing state may move there and nothing is settled."""
-        may_come_from, values = one_of("#state", sources(BATCH_MOVES, record.state))
+        before = sources(BATCH_MOVES, record.state)
+        may_come_from, values = one_of("#state", before)
         if not self._table.put(
             _batch_item(record), f"{may_come_from} AND attribute_not_exists(result_key)", values
         ):

@@ -43,8 +43,7 @@ def _plain(value: Any) -> Any:
         case Decimal():
             return int(value)
         case Binary():
-            content: bytes = value.value
-            return content
+            return bytes(memoryview(value.value))  # type: ignore[attr-defined] # the stubs do not know it
         case dict():
             return {name: _plain(inner) for name, inner in value.items()}
         case list():
@@ -126,7 +125,7 @@ class Table:
                 Key=self._key(pk, sk),
                 UpdateExpression=update,
                 ConditionExpression=condition,
-                **_expression(values, update + condition),
+                **_expression(values, f"{update} {condition}"),
             )
         )
 
@@ -182,7 +181,7 @@ class Table:
                 "Key": self._key(pk, sk),
                 "UpdateExpression": update,
                 "ConditionExpression": condition,
-                **_expression(values, update + condition),
+                **_expression(values, f"{update} {condition}"),
             }
         }
 

@@ -195,10 +195,11 @@ def seal_custody(
 
 def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> str:
     """Say in one sentence what a person needs to know."""
+    verdict = "preserved" if is_preserved else "INCOMPLETE"
     recordings, conversations = summary["recordings"], summary["conversations"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in summary["by_reason"].items())
     return (
-        f"Request {run.request_id} of matter {run.matter_id} is {'preserved' if is_preserved else 'INCOMPLETE'}. "
+        f"Request {run.request_id} of matter {run.matter_id} is {verdict}. "
         f"Recordings: {_columns(recordings, 'expected', 'secured', 'explained', 'missing')}. "
         f"Conversations: {_columns(conversations, 'expected', 'held_at_platform', 'explained', 'missing')}. "
         f"Reasons: {reasons or 'none'}."

@@ -36,8 +36,8 @@ class OrganizationSetup:
         if owner.organization.id and owner.organization.id.lower() != self._organization_id:
             yield Finding(
                 "organisation",
-                "the OAuth client belongs to another organisation than GenesysOrganizationId; its exports would "
-                "be refused by the writer role's ExternalId",
+                "the OAuth client belongs to another organisation than GenesysOrganizationId; "
+                "its exports would be refused by the writer role's ExternalId",
             )
 
     def _permissions(self) -> Iterator[Finding]:
