@@ -1,7 +1,7 @@
 """Moving recordings: bulk jobs of the recording API, and what recordings a conversation has."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
@@ -29,6 +29,9 @@ MAX_BUSY_JOBS = 2  # in PENDING or PROCESSING, per organisation (the vendor's SD
 _STATES = {
     state.value: state for state in BatchState if state not in (BatchState.PLANNED, BatchState.STARTING)
 }
+_BROKEN_OFF = frozenset({BatchState.FAILED, BatchState.CANCELLED})
+_CLOCK_SKEW = timedelta(minutes=5)
+_CHOSEN_AT_CREATION = {"action_date", "screen_recording_action_date"}
 _METADATA = TypeAdapter(list[RecordingMetadata])
 
 
@@ -52,8 +55,8 @@ class BulkExportJobs:
         return ExportJobId(answer.read(EntityReference).id)
 
     def find(self, selection: ExportSelection, created_since: datetime) -> ExportJobId | None:
-        """Look through our own jobs for the query that this selection would send."""
-        wanted = self._request(selection).conversation_query.model_dump(mode="json", by_alias=True)
+        """Look through our own jobs for the one that this selection would create; one that broke off is no find."""
+        wanted = self._request(selection).model_dump(mode="json", by_alias=True, exclude=_CHOSEN_AT_CREATION)
         query: dict[str, str | int] = {
             "showOnlyMyJobs": "true",
             "jobType": "EXPORT",
@@ -63,8 +66,12 @@ class BulkExportJobs:
         for page_number in self._pages():
             listing = self._transport.get(_JOBS, query | {"pageNumber": page_number}).read(ExportJobListing)
             for job in listing.entities:
-                is_ours = _is_part_of(wanted, job.recording_jobs_query.get("conversationQuery"))
-                if is_ours and not (job.date_created and job.date_created < created_since):
+                is_recent = not (job.date_created and job.date_created < created_since - _CLOCK_SKEW)
+                if (
+                    is_recent
+                    and job.state not in _BROKEN_OFF
+                    and _is_part_of(wanted, job.recording_jobs_query)
+                ):
                     return ExportJobId(job.id)
             if not listing.next_uri:
                 return None
@@ -162,7 +169,7 @@ def _is_part_of(wanted: object, echoed: object) -> bool:
     """Compare a query with its echo, which may carry fields that the platform filled in."""
     if isinstance(wanted, dict):
         return isinstance(echoed, dict) and all(
-            _is_part_of(value, echoed.get(name)) for name, value in wanted.items() if value
+            _is_part_of(value, echoed.get(name)) for name, value in wanted.items() if value not in ([], None)
         )
     if isinstance(wanted, list):
         return (

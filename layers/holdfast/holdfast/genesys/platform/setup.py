@@ -26,13 +26,12 @@ class OrganizationSetup:
     def findings(self) -> Sequence[Finding]:
         """Run every check; without a token there is nothing else to see."""
         try:
-            self._transport.get("/api/v2/tokens/me")
+            owner = self._transport.get("/api/v2/tokens/me").read(TokenOwner)
         except (CredentialsRefused, SettingsInvalid) as refused:
             return [Finding("OAuth client", str(refused))]
-        return [*self._organization(), *self._permissions(), *self._integration()]
+        return [*self._organization(owner), *self._permissions(), *self._integration()]
 
-    def _organization(self) -> Iterator[Finding]:
-        owner = self._transport.get("/api/v2/tokens/me").read(TokenOwner)
+    def _organization(self, owner: TokenOwner) -> Iterator[Finding]:
         if owner.organization.id and owner.organization.id.lower() != self._organization_id:
             yield Finding(
                 "organisation",
