@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -159,14 +160,19 @@ class World:
         """Write what every function logged to `OUT/logs/<function>.jsonl`, and return the folder."""
         folder = self.out / "logs"
         folder.mkdir(parents=True, exist_ok=True)
+        logical_ids = {physical: logical for logical, physical in self.stack.resources.items()}
+        invocations = self.emulator.invocations()
         logs = self.client("logs")
-        for group in _pages(logs.describe_log_groups, "logGroups", logGroupNamePrefix="/aws/lambda/"):
-            name = group["logGroupName"]
-            with (folder / f"{name.rsplit('/', 1)[-1]}.jsonl").open("w") as file:
-                for event in _pages(logs.filter_log_events, "events", logGroupName=name):
-                    file.writelines(
-                        f"{_as_json(line)}\n" for line in event["message"].splitlines() if line.strip()
-                    )
+        lines: defaultdict[str, list[str]] = defaultdict(list)
+        for group in _pages(logs.describe_log_groups, "logGroups"):
+            for event in _pages(logs.filter_log_events, "events", logGroupName=group["logGroupName"]):
+                lines[event["logStreamName"]] += event["message"].splitlines()
+        for stream, said in lines.items():
+            # The first line of an invocation's stream: START RequestId: <id> Version: $LATEST
+            request_id = " ".join(said[:1]).removeprefix("START RequestId: ").partition(" ")[0]
+            name = invocations.get(request_id, stream.replace("/", "-"))
+            with (folder / f"{logical_ids.get(name, name)}.jsonl").open("a") as file:
+                file.writelines(f"{_as_json(line)}\n" for line in said if line.strip())
         return folder
 
     def _stack_parameters(self, scenario: Scenario, genesys_port: int) -> dict[str, str]:
@@ -178,6 +184,7 @@ class World:
             "GenesysAccountId": ACCOUNT_ID,  # the simulator lives in the same account
             "GenesysBaseUrl": f"http://127.0.0.1:{genesys_port}",
             "SealRetentionDays": "1",
+            "DeliveryDeadlineMinutes": "1",  # nobody watches a demo for days
             **scenario.parameters,
             **self._parameters,
         }

@@ -1,5 +1,8 @@
 """Counts the AWS calls, by caller and operation, and tells them at `/_holdfast/calls`.
 
+At `/_holdfast/invocations` it tells which function each invocation was of, by request id: unlike on AWS, the
+log streams of a group that functions share do not say.
+
 Callers are `functions`, `workflows` (the service integrations of state machines), and whoever names itself in
 its user agent (botocore's `user_agent_appid`): the demo and the Genesys simulator do. Operations are named by
 their IAM action. What the services do among themselves (polling a queue, notifying it) is not counted.
@@ -15,12 +18,13 @@ from typing import Any
 from ministack import app as gateway
 from ministack.core.iam_actions import extract_iam_action
 from ministack.core.router import detect_service, extract_access_key_id
-from ministack.services import stepfunctions
-
-CALLS_PATH = "/_holdfast/calls"
+from ministack.services import lambda_svc, stepfunctions
 
 _counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+_invocations: dict[str, str] = {}
 _lock = threading.Lock()
+
+_TOLD: dict[str, object] = {"/_holdfast/calls": _counts, "/_holdfast/invocations": _invocations}
 
 _APP_ID = re.compile(r"\bapp/([\w.-]+)")
 # Without AUTH a function signs with its account's number, with AUTH as a session of its role.
@@ -29,6 +33,7 @@ _FUNCTION_KEY = re.compile(r"\d{12}|ASIA\w+")
 
 def install() -> None:
     """Count at the two places that every call passes: the gateway, and the state machines' tasks."""
+    lambda_svc._emit_lambda_logs = _noting_invocations(lambda_svc._emit_lambda_logs)  # noqa: SLF001
     gateway._dispatch_service_request = _counting_dispatch(gateway._dispatch_service_request)  # noqa: SLF001
     stepfunctions._invoke_resource = _counting_tasks(stepfunctions._invoke_resource)  # noqa: SLF001
     gateway.app = _telling(gateway.app)
@@ -80,15 +85,24 @@ def _task_operation(resource: str) -> str:
     return f"{service}:{action[:1].upper()}{action[1:]}"
 
 
+def _noting_invocations(emit_logs: Callable[..., None]) -> Callable[..., None]:
+    def emit_lambda_logs(func: dict[str, Any], request_id: str, *rest: object, **options: object) -> None:
+        with _lock:
+            _invocations[request_id] = func.get("config", func)["FunctionName"]
+        emit_logs(func, request_id, *rest, **options)
+
+    return emit_lambda_logs
+
+
 def _telling(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     async def tell_or_serve(
         scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]
     ) -> None:
-        if scope["type"] != "http" or scope["path"] != CALLS_PATH:
+        if scope["type"] != "http" or scope["path"] not in _TOLD:
             await app(scope, receive, send)
             return
         with _lock:
-            body = json.dumps(_counts, sort_keys=True).encode()
+            body = json.dumps(_TOLD[scope["path"]], sort_keys=True).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

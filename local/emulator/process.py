@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.error import URLError
 
 import boto3
@@ -95,9 +95,17 @@ class Emulator:
 
     def calls(self) -> Mapping[str, Mapping[str, int]]:
         """Return how many AWS calls were made so far, by caller and operation."""
-        with urllib.request.urlopen(f"{self.url}/_holdfast/calls", timeout=5) as answer:  # noqa: S310 - loopback
-            calls: Mapping[str, Mapping[str, int]] = json.load(answer)
+        calls: Mapping[str, Mapping[str, int]] = self._told("calls")
         return calls
+
+    def invocations(self) -> Mapping[str, str]:
+        """Return the function's name for each invocation so far, by request id."""
+        invocations: Mapping[str, str] = self._told("invocations")
+        return invocations
+
+    def _told(self, what: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/_holdfast/{what}", timeout=5) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
 
     def _environment(self) -> dict[str, str]:
         """Return all that the emulator and its workers may see: nothing of the caller's."""
