@@ -85,9 +85,9 @@ def print_summary(
 ) -> None:
     """Print the totals by medium, the reasons, the costs, and where everything lies."""
     console.print(f"\nScenario {summary['scenario']}: {summary['verdict']}", style="bold", highlight=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column()
-    headings = {"conversations": "convers.", "held_at_platform": "held", "expected": "recordings"}
+    headings = {"conversations": "in scope", "held_at_platform": "held", "expected": "recordings"}
     fields = (*headings, "delivered", "secured", "explained", "missing")
     for field in fields:
         table.add_column(headings.get(field, field), justify="right")

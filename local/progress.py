@@ -59,7 +59,7 @@ def read_progress(world: World) -> Progress:
     arrived = _objects(world)
     counts = {
         "request": Count(len(requests), None, reached >= 0),
-        "scope": Count(claims, planned or None, bool(batches) or reached >= 1),
+        "scope": Count(claims, max(planned, claims) or None, bool(batches) or reached >= 1),
         "export": Count(ended, len(batches) or None, reached >= 1),
         "arrivals": Count(receipts, max(arrived, 2 * expected) or None, reached >= 2 and receipts >= arrived),
         "reconcile": Count(min(receipts // 2, expected), expected or None, reached >= 2),
