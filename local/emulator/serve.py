@@ -20,9 +20,10 @@ def main() -> None:
 
     from ministack import app as gateway  # noqa: PLC0415 - reads its settings on import
 
-    from local.emulator import calls, function_errors  # noqa: PLC0415 - import MiniStack
+    from local.emulator import calls, condition_keys, function_errors  # noqa: PLC0415 - import MiniStack
 
     function_errors.install()
+    condition_keys.install()
     calls.install()
     gateway.main()
 

@@ -9,7 +9,7 @@ Source: the vendor's official SDK, PureCloudPlatformClientV2 269.0.0, its `model
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AliasGenerator, BaseModel, ConfigDict, Field
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 
@@ -164,6 +164,10 @@ class RecordingMetadata(_Read):
     exported_date: datetime | None = None
 
 
+class RecordingsOfConversation(RootModel[list[RecordingMetadata]]):
+    """All recordings of a conversation."""
+
+
 class FailedProtection(_Read):
     """One conversation that could not be protected."""
 
@@ -175,6 +179,10 @@ class ProtectionResult(_Read):
     """ManageDeleteProtectionResult; older versions of the platform answer 204 without a body."""
 
     failed_updates: list[FailedProtection] = []
+
+
+class ProtectedConversations(RootModel[list[EntityReference]]):
+    """Those of the conversations asked about that are protected."""
 
 
 class IntegrationState(_Read):
@@ -207,13 +215,13 @@ class TokenGrant(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    access_token: str = Field(repr=False)
-    expires_in: int = Field(gt=0)
+    # Characters that a header can carry, and a lifetime that a clock can add.
+    access_token: str = Field(repr=False, pattern=r"^[\x21-\x7e]+$")
+    expires_in: int = Field(gt=0, le=100_000_000)
 
 
 class ErrorDocument(_Read):
     """ErrorBody, as far as it helps to say who refused; never its free text."""
 
     code: str = ""
-    message_params: dict[str, str] = {}
-    entity_id: str | None = None
+    message_params: dict[str, object] | None = None

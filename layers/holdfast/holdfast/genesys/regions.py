@@ -28,7 +28,7 @@ API_HOSTS: Mapping[str, str] = {
     "eusc-de-east-1": "api.edee1.eusc-pure.cloud",
 }
 
-_LOOPBACK = re.compile(r"http://127\.0\.0\.1:\d{1,5}")
+_LOOPBACK = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}")  # \d would take the digits of every script
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> int:
     if stated:
         try:
             until = parsedate_to_datetime(stated)
-        except ValueError:
+        except (ValueError, OverflowError):
             return DEFAULT_S
         return _bounded((until - now).total_seconds() + 1) if until.tzinfo else DEFAULT_S
     reset = headers.get("inin-ratelimit-reset", "").strip()

@@ -22,7 +22,11 @@ from holdfast.ports import Clock
 
 LEASE = timedelta(seconds=30)
 RENEW_BEFORE = timedelta(seconds=300)
+# For each of connecting, sending and reading: together they end before the lease does, so that nobody else
+# fetches the same generation meanwhile.
+_ANSWER_S = LEASE.total_seconds() / 4
 _WAITS_S = (0.1, 0.2, 0.4, 0.8)  # for a neighbour's refresh; 1.5 s in all
+_CLIENT_REFUSED = frozenset({400, 401, 403})  # an unknown client is a 400, a wrong secret a 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +97,26 @@ class TokenSource:
             CredentialsRefused: the token endpoint rejects the client.
         """
         if self._cached is None or not self._cached.is_fresh(self._clock.now()):
-            self._cached = self._newer_than(self._cached.generation if self._cached else -1)
+            self._cached = self._newer_than(-1)
         return self._cached
 
     def replace(self, rejected: AccessToken) -> AccessToken:
         """Give the token after a rejected one; whoever comes second gets what the first one fetched."""
-        self._cached = self._newer_than(rejected.generation, even_if_fresh=False)
+        self._cached = self._newer_than(rejected.generation)
         return self._cached
 
-    def _newer_than(self, generation: int, *, even_if_fresh: bool = True) -> AccessToken:
+    def _newer_than(self, rejected: int) -> AccessToken:
+        """Give a token of a later generation than the rejected one (-1: none was rejected)."""
         for wait_s in (*_WAITS_S, None):
-            stored = self._store.read()
-            if (
-                stored
-                and stored.is_fresh(self._clock.now())
-                and (even_if_fresh or stored.generation > generation)
-            ):
-                return stored
-            following = max(generation, stored.generation if stored else -1) + 1
-            now = self._clock.now()
+            stored, now = self._store.read(), self._clock.now()
+            usable = stored if stored and stored.generation > rejected else None
+            if usable and usable.is_fresh(now):
+                return usable
+            following = max(rejected, stored.generation if stored else -1) + 1
             if self._store.lease(following, now, now + LEASE):
                 return self._fetch(following)
+            if usable and now < usable.expires_at:
+                return usable  # it still lives; a neighbour is fetching the next one
             if wait_s is not None:
                 self._sleep(wait_s)
         raise TokenRefreshPending(
@@ -123,10 +126,10 @@ class TokenSource:
     def _fetch(self, generation: int) -> AccessToken:
         try:
             token = self._request(generation)
+            self._store.write(token)
         except Exception:
             self._store.end_lease(generation)
             raise
-        self._store.write(token)
         return token
 
     def _request(self, generation: int) -> AccessToken:
@@ -138,19 +141,20 @@ class TokenSource:
                 "/oauth/token",
                 data={"grant_type": "client_credentials"},
                 headers={"Authorization": f"Basic {basic}"},
+                timeout=_ANSWER_S,
             )
-        except httpx.TransportError as failure:
+        except httpx.RequestError as failure:
             raise PlatformUnavailable(f"POST /oauth/token: no answer ({type(failure).__name__})") from None
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise PlatformThrottled(
                 "POST /oauth/token: 429", retry_after_s=retry_after_s(answer.headers, self._clock.now())
             )
-        if answer.is_server_error:
-            raise PlatformUnavailable(f"POST /oauth/token: {answer.status_code}")
-        if not answer.is_success:
+        if answer.status_code in _CLIENT_REFUSED:
             raise CredentialsRefused(
                 f"POST /oauth/token: the OAuth client in the secret was refused ({answer.status_code})"
             )
+        if not answer.is_success:
+            raise PlatformUnavailable(f"POST /oauth/token: {answer.status_code}")
         try:
             grant = TokenGrant.model_validate_json(answer.content)
         except ValidationError:

@@ -1,9 +1,13 @@
 """Calls to the platform's API: the token, the vendor's errors in our words, and short trouble.
 
-What is idempotent is repeated once at once when no answer came; everything longer belongs to the workflow. A
-401 replaces the token's generation once and repeats the call once; a permission problem never does.
+1. What is idempotent is repeated once, at once, when no answer came or the platform was in trouble and named
+   no time to wait. Everything longer belongs to the workflow.
+2. What is not idempotent is never repeated: without an answer it may have taken effect.
+3. A 401 replaces the token's generation once and repeats the call once; a permission problem never does.
+4. Of what the platform says, only what looks like a code, a permission or an id is handed on.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,9 +32,13 @@ from holdfast.genesys.token import AccessToken, TokenSource
 from holdfast.ports import Clock
 
 TIMEOUT_S = 20.0
-_REPEATABLE = frozenset({"GET", "PUT"})
+_IDEMPOTENT = frozenset({"GET", "PUT"})
 _PERMISSION_CODES = ("missing.", "not.authorized")
-_LATER = frozenset({408, 500, 502, 503, 504})
+_IN_TROUBLE = frozenset({408, 500, 502, 503, 504})
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9._]{0,79}")
+_CORRELATION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_PERMISSION = re.compile(r"[A-Za-z]+:[A-Za-z]+:[A-Za-z*]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ class Transport:
             if isinstance(body, BaseModel)
             else body
         )
-        is_repeatable = is_repeatable or method in _REPEATABLE
+        is_repeatable = is_repeatable or method in _IDEMPOTENT
         token = self._tokens.token()
         response = self._send(method, path, document, query, token, is_repeatable=is_repeatable)
         if self._rejects_token(response, token):
@@ -116,19 +124,22 @@ class Transport:
     ) -> httpx.Response:
         for is_last in (False, True) if is_repeatable else (True,):
             try:
-                return self._api.request(
+                response = self._api.request(
                     method,
                     path,
                     json=document,
                     params=query,
                     headers={"Authorization": f"Bearer {token.value}"},
                 )
-            except httpx.TransportError as failure:
+            except httpx.RequestError as failure:
                 if is_last:
-                    lost = f"{method} {path}: no answer ({type(failure).__name__})"
-                    never_sent = isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout)
-                    error = PlatformUnavailable if is_repeatable or never_sent else PlatformAnswerLost
-                    raise error(lost) from None
+                    said = f"{method} {path}: no answer ({type(failure).__name__})"
+                    had_no_effect = is_repeatable or isinstance(failure, _NEVER_SENT)
+                    raise (PlatformUnavailable if had_no_effect else PlatformAnswerLost)(said) from None
+            else:
+                is_repeated = response.status_code in _IN_TROUBLE and "Retry-After" not in response.headers
+                if is_last or not is_repeated:
+                    return response
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _rejects_token(self, response: httpx.Response, token: AccessToken) -> bool:
@@ -143,11 +154,11 @@ class Transport:
 
     def _error(self, method: str, path: str, response: httpx.Response, *, is_repeatable: bool) -> Exception:
         status, document = response.status_code, _error_document(response)
-        correlation = response.headers.get("ININ-Correlation-Id", "none")[:64]
-        said = f"{method} {path}: {status} {document.code} (correlation {correlation})"
+        correlation = _if_like(_CORRELATION, response.headers.get("ININ-Correlation-Id", ""))
+        said = f"{method} {path}: {status} {document.code or 'no code'} (correlation {correlation or 'none'})"
         if status == httpx.codes.TOO_MANY_REQUESTS:
             return PlatformThrottled(said, retry_after_s=retry_after_s(response.headers, self._clock.now()))
-        if status in _LATER:
+        if status in _IN_TROUBLE:
             return PlatformUnavailable(said) if is_repeatable else PlatformAnswerLost(said)
         if status == httpx.codes.UNAUTHORIZED:
             return CredentialsRefused(f"{said}: a token that was just issued is rejected")
@@ -162,13 +173,19 @@ class Transport:
 
 
 def _error_document(response: httpx.Response) -> ErrorDocument:
+    """Read the vendor's error; what a proxy, a filter or a stranger answers is an error without a code."""
     try:
-        return ErrorDocument.model_validate_json(response.content)
+        document = ErrorDocument.model_validate_json(response.content)
     except ValidationError:
         return ErrorDocument()
+    return document.model_copy(update={"code": _if_like(_CODE, document.code)})
 
 
 def _permissions(document: ErrorDocument) -> Sequence[str]:
-    """Read permission names out of the error's parameters; what does not look like one is left out."""
-    named = " ".join(document.message_params.values()).replace(",", " ").replace("[", " ").replace("]", " ")
-    return [word for word in named.split() if word.count(":") >= 1 and len(word) < 128]
+    """Find the names of permissions in the error's parameters, for example ``recording:job:add``."""
+    found = [name for value in (document.message_params or {}).values() for name in _PERMISSION.findall(str(value))]
+    return sorted(set(found))
+
+
+def _if_like(pattern: re.Pattern[str], text: str) -> str:
+    return text if pattern.fullmatch(text) else ""

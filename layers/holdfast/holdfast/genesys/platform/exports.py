@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pydantic import TypeAdapter
-
 from holdfast.contracts.genesys import (
     EntityReference,
     ExportJobDocument,
@@ -12,6 +10,7 @@ from holdfast.contracts.genesys import (
     ExportJobRequest,
     FailedRecordingListing,
     RecordingMetadata,
+    RecordingsOfConversation,
 )
 from holdfast.domain.ids import ConversationId, ExportJobId, RecordingId
 from holdfast.domain.media import medium_of
@@ -32,7 +31,6 @@ _STATES = {
 _BROKEN_OFF = frozenset({BatchState.FAILED, BatchState.CANCELLED})
 _CLOCK_SKEW = timedelta(minutes=5)
 _CHOSEN_AT_CREATION = {"action_date", "screen_recording_action_date"}
-_METADATA = TypeAdapter(list[RecordingMetadata])
 
 
 class BulkExportJobs:
@@ -55,7 +53,7 @@ class BulkExportJobs:
         return ExportJobId(answer.read(EntityReference).id)
 
     def find(self, selection: ExportSelection, created_since: datetime) -> ExportJobId | None:
-        """Look through our own jobs for the one that this selection would create; one that broke off is no find."""
+        """Look through our own jobs for the one this selection would create; one that broke off is no find."""
         wanted = self._request(selection).model_dump(mode="json", by_alias=True, exclude=_CHOSEN_AT_CREATION)
         query: dict[str, str | int] = {
             "showOnlyMyJobs": "true",
@@ -138,7 +136,7 @@ class RecordingMetadataCatalogue:
             answer = self._transport.get(f"/api/v2/conversations/{conversation_id}/recordingmetadata")
         except PlatformNotFound:
             return []
-        return [_recording(document) for document in _METADATA.validate_json(answer.content or b"[]")]
+        return [_recording(document) for document in answer.read(RecordingsOfConversation).root]
 
 
 def _recording(document: RecordingMetadata) -> PlatformRecording:

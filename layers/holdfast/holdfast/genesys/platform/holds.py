@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import TypeAdapter
-
-from holdfast.contracts.genesys import EntityReference, ProtectionResult
+from holdfast.contracts.genesys import ProtectedConversations, ProtectionResult
 from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.errors import PlatformConflict, PlatformRejected
 from holdfast.genesys.transport import Transport
@@ -12,7 +10,6 @@ from holdfast.ports import HoldRefusal, RefusalKind
 
 _PROTECTION = "/api/v2/recordings/deletionprotection"
 _NO_CONTENT = 204
-_REFERENCES = TypeAdapter(list[EntityReference])
 
 
 class DeletionProtection:
@@ -29,7 +26,7 @@ class DeletionProtection:
         answer = self._transport.post(_PROTECTION, body, is_repeatable=True)
         return frozenset(
             ConversationId(reference.id.lower())
-            for reference in _REFERENCES.validate_json(answer.content or b"[]")
+            for reference in answer.read(ProtectedConversations).root
         )
 
     def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
