@@ -183,8 +183,8 @@ def _error_document(response: httpx.Response) -> ErrorDocument:
 
 def _permissions(document: ErrorDocument) -> Sequence[str]:
     """Find the names of permissions in the error's parameters, for example ``recording:job:add``."""
-    found = [name for value in (document.message_params or {}).values() for name in _PERMISSION.findall(str(value))]
-    return sorted(set(found))
+    said = " ".join(map(str, (document.message_params or {}).values()))
+    return sorted(set(_PERMISSION.findall(said)))
 
 
 def _if_like(pattern: re.Pattern[str], text: str) -> str:

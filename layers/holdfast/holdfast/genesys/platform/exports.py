@@ -53,7 +53,7 @@ class BulkExportJobs:
         return ExportJobId(answer.read(EntityReference).id)
 
     def find(self, selection: ExportSelection, created_since: datetime) -> ExportJobId | None:
-        """Look through our own jobs for the one this selection would create; one that broke off is no find."""
+        """Look through our own jobs for the one this selection would create; one that broke off is none."""
         wanted = self._request(selection).model_dump(mode="json", by_alias=True, exclude=_CHOSEN_AT_CREATION)
         query: dict[str, str | int] = {
             "showOnlyMyJobs": "true",

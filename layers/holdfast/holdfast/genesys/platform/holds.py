@@ -25,8 +25,7 @@ class DeletionProtection:
         body = {"conversationIds": list(conversation_ids)}
         answer = self._transport.post(_PROTECTION, body, is_repeatable=True)
         return frozenset(
-            ConversationId(reference.id.lower())
-            for reference in answer.read(ProtectedConversations).root
+            ConversationId(reference.id.lower()) for reference in answer.read(ProtectedConversations).root
         )
 
     def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
