@@ -30,15 +30,16 @@ class SecretCredentials:
         Raises:
             SettingsInvalid: it is not ``{"client_id": ..., "client_secret": ...}``.
         """
-        text = self._client.get_secret_value(SecretId=self._secret_arn)["SecretString"]
+        text = self._client.get_secret_value(SecretId=self._secret_arn).get("SecretString", "")
         try:
             document = json.loads(text)
-            client_id, client_secret = document["client_id"], document["client_secret"]
+            found = [document["client_id"], document["client_secret"]]
         except (ValueError, KeyError, TypeError):
-            client_id = client_secret = ""
-        if not client_id or not client_secret:
-            raise SettingsInvalid([_EXPECTED])
-        return ClientCredentials(client_id, client_secret)
+            found = []
+        match found:
+            case [str(client_id), str(client_secret)] if client_id and client_secret:
+                return ClientCredentials(client_id, client_secret)
+        raise SettingsInvalid([_EXPECTED])
 
 
 class TokenTable:
