@@ -10,7 +10,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 
 from holdfast.errors import AwsRefused, AwsUnavailable
 from holdfast.ports import Counter
@@ -101,6 +101,6 @@ def _in_our_words(failure: Exception) -> Exception:
         is_transient = code in _AWS_TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         kind = AwsUnavailable if is_transient else AwsRefused
         return kind(f"{failure.operation_name}: {code}: {said}")
-    if isinstance(failure, HTTPClientError):
+    if isinstance(failure, HTTPClientError | ConnectionError):
         return AwsUnavailable(f"an AWS service did not answer ({type(failure).__name__})")
     return failure
