@@ -253,14 +253,12 @@ def test_nothing_is_left_behind_however_the_starter_ends(tmp_path: Path, ended_b
             time.sleep(60)
     """
     command: list[str | Path] = [sys.executable, "-c", starter, tmp_path / "emulator.log"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    group, scratch = process.stdout.readline().split()
-    assert len(_members(int(group))) >= 2
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        group, scratch = process.stdout.readline().split()
+        assert len(_members(int(group))) >= 2
 
-    process.send_signal(ended_by)
-    process.wait()
-    process.stdout.close()
+        process.send_signal(ended_by)
 
     eventually(lambda: not _members(int(group)) and not Path(scratch).exists())
 
