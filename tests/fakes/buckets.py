@@ -1,0 +1,130 @@
+"""The three buckets and the hash queue, in memory."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.tags import MAX_TAGS, TagPlan
+from holdfast.ports import Finding, LargeObject, OpenedObject, RecordFile
+from tests.fakes.effects import Effects
+
+CHUNK_BYTES = 64
+
+
+@dataclass(slots=True)
+class StoredVersion:
+    """One version as the bucket keeps it."""
+
+    content: bytes
+    tags: dict[str, str]
+    is_locked: bool = False
+
+
+class EvidenceInMemory:
+    """Implements `ports.EvidenceBucket`; what cannot be opened is named in `broken`."""
+
+    def __init__(self, effects: Effects | None = None, *, name: str = "holdfast-evidence") -> None:
+        self.name = name
+        self.effects = effects or Effects()
+        self.stored: dict[tuple[str, str], StoredVersion] = {}
+        self.broken: dict[str, Exception] = {}
+
+    def put(
+        self,
+        key: str,
+        content: bytes = b"x",
+        *,
+        tags: Mapping[str, str] | None = None,
+        size_bytes: int | None = None,
+    ) -> ObjectVersion:
+        """Upload, as the vendor does; a `size_bytes` may be claimed for content too large to make."""
+        version_id = f"v{1 + sum(known == key for known, _ in self.stored)}"
+        self.stored[key, version_id] = StoredVersion(content, dict(tags or {}))
+        return ObjectVersion(self.name, key, version_id, len(content) if size_bytes is None else size_bytes)
+
+    def at(self, version: ObjectVersion) -> StoredVersion:
+        """Look at a version."""
+        return self.stored[version.key, version.version_id]
+
+    def lock(self, version: ObjectVersion) -> None:
+        stored = self.at(version)
+        self.effects.happen("lock", _subject(version))
+        stored.is_locked = True
+
+    @contextmanager
+    def open(self, version: ObjectVersion) -> Iterator[OpenedObject]:
+        if version.key in self.broken:
+            raise self.broken[version.key]
+        stored = self.at(version)
+        content = stored.content
+        chunks = (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
+        yield OpenedObject(bool(stored.tags), chunks)
+
+    def foreign_tags(self, version: ObjectVersion) -> Mapping[str, str]:
+        return dict(self.at(version).tags)
+
+    def tag(self, version: ObjectVersion, plan: TagPlan) -> None:
+        stored = self.at(version)
+        if len(plan.tags) > MAX_TAGS:
+            raise ValueError(f"S3 takes {MAX_TAGS} tags, found {len(plan.tags)}")
+        self.effects.happen("tag", _subject(version))
+        stored.tags = dict(plan.tags)
+
+
+def _subject(version: ObjectVersion) -> str:
+    return f"{version.key}@{version.version_id}"
+
+
+class BucketSetupInMemory:
+    """Implements `ports.BucketSetup`."""
+
+    def __init__(
+        self, *, has_object_lock: bool = True, is_versioned: bool = True, is_wired: bool = True
+    ) -> None:
+        self._checks = {
+            "object lock": has_object_lock,
+            "versioning": is_versioned,
+            "arrival wiring": is_wired,
+        }
+
+    def findings(self) -> Sequence[Finding]:
+        return [Finding(check, "deploy again") for check, is_well in self._checks.items() if not is_well]
+
+
+@dataclass(slots=True)
+class WorkFilesInMemory:
+    """Implements `ports.WorkFiles`."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def write(self, key: str, content: bytes) -> None:
+        self.files[key] = content
+
+    def read(self, key: str) -> bytes | None:
+        return self.files.get(key)
+
+
+@dataclass(slots=True)
+class RecordFilesInMemory:
+    """Implements `ports.RecordFiles`."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
+        content = b"".join(line + b"\n" for line in lines)
+        standing = self.files.setdefault(key, content)
+        return RecordFile(key, hashlib.sha256(standing).hexdigest(), len(standing))
+
+
+class HashQueueInMemory:
+    """Implements `ports.HashQueue`."""
+
+    def __init__(self, effects: Effects | None = None) -> None:
+        self.effects = effects or Effects()
+        self.waiting: list[LargeObject] = []
+
+    def send(self, large: LargeObject) -> None:
+        self.effects.happen("hash request", _subject(large.version))
+        self.waiting.append(large)

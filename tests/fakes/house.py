@@ -1,0 +1,313 @@
+"""All the fakes together, and every step called with them, as `bootstrap` would."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from holdfast.contracts.arrivals import QueuedMessage
+from holdfast.contracts.steps import (
+    BatchRun,
+    Failing,
+    FailureRecorded,
+    HoldCursor,
+    HoldProgress,
+    JobChecked,
+    JobStarted,
+    Opened,
+    Opening,
+    Reconciled,
+    Run,
+    ScopeRead,
+    ScopeReading,
+    Sealed,
+    SlotAnswer,
+)
+from holdfast.domain.ids import MatterId, RequestId, batch_id
+from holdfast.ports import BatchRecord, RequestRecord
+from holdfast.steps.acquire_job_slot import acquire_job_slot
+from holdfast.steps.check_export_job import check_export_job
+from holdfast.steps.confirm_holds import confirm_holds
+from holdfast.steps.execute_export_job import execute_export_job
+from holdfast.steps.hash_objects import hash_objects
+from holdfast.steps.open_request import open_request
+from holdfast.steps.park_messages import park_messages
+from holdfast.steps.place_holds import place_holds
+from holdfast.steps.preflight import Check, preflight
+from holdfast.steps.read_scope_pages import read_scope_pages
+from holdfast.steps.reconcile import reconcile
+from holdfast.steps.record_failure import record_failure
+from holdfast.steps.seal_custody import seal_custody
+from holdfast.steps.secure_objects import Securing
+from holdfast.steps.start_export_job import start_export_job
+from holdfast.steps.start_scope_query import start_scope_query
+from tests.events import load_event
+from tests.fakes.buckets import (
+    EvidenceInMemory,
+    HashQueueInMemory,
+    RecordFilesInMemory,
+    WorkFilesInMemory,
+)
+from tests.fakes.clock import HandDrivenClock
+from tests.fakes.effects import Effects
+from tests.fakes.ledger import (
+    BatchesInMemory,
+    ConversationsInMemory,
+    ParkingInMemory,
+    RequestsInMemory,
+    SlotsInMemory,
+)
+from tests.fakes.platform import (
+    CatalogueInMemory,
+    ExportJobsInMemory,
+    PlatformHoldsInMemory,
+    RunsInMemory,
+    ScopeInMemory,
+)
+from tests.fakes.telemetry import RecordedTelemetry
+
+MATTER, REQUEST = MatterId("M-2026-001"), RequestId("R-1")
+RUN = Run(matter_id=MATTER, request_id=REQUEST)
+EXECUTION = "arn:execution:1"
+DEADLINE = timedelta(hours=24)
+
+
+@dataclass
+class Patience:
+    """Answers `has_time`: yes for so many times, then no."""
+
+    times: int = 1_000_000
+
+    def __call__(self) -> bool:
+        self.times -= 1
+        return self.times >= 0
+
+
+@dataclass
+class House:
+    """The program with a world in memory."""
+
+    clock: HandDrivenClock = field(default_factory=HandDrivenClock)
+    telemetry: RecordedTelemetry = field(default_factory=RecordedTelemetry)
+    effects: Effects = field(default_factory=Effects)
+    requests: RequestsInMemory = field(default_factory=RequestsInMemory)
+    batches: BatchesInMemory = field(default_factory=BatchesInMemory)
+    slots: SlotsInMemory = field(default_factory=SlotsInMemory)
+    parking: ParkingInMemory = field(default_factory=ParkingInMemory)
+    files: WorkFilesInMemory = field(default_factory=WorkFilesInMemory)
+    records: RecordFilesInMemory = field(default_factory=RecordFilesInMemory)
+    scope_source: ScopeInMemory = field(default_factory=ScopeInMemory)
+    catalogue: CatalogueInMemory = field(default_factory=CatalogueInMemory)
+    holds: PlatformHoldsInMemory = field(default_factory=PlatformHoldsInMemory)
+    runs: RunsInMemory = field(default_factory=RunsInMemory)
+    patience: Patience = field(default_factory=Patience)
+    batch_size: int = 2
+    hash_limit_bytes: int = 1_000
+    conversations: ConversationsInMemory = field(init=False)
+    evidence: EvidenceInMemory = field(init=False)
+    hash_queue: HashQueueInMemory = field(init=False)
+    jobs: ExportJobsInMemory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.conversations = ConversationsInMemory(self.effects)
+        self.evidence = EvidenceInMemory(self.effects)
+        self.hash_queue = HashQueueInMemory(self.effects)
+        self.jobs = ExportJobsInMemory(self.clock)
+
+    def observable(self) -> object:
+        """Copy all that anybody can see of the world, logs and metrics apart."""
+        return deepcopy(
+            (
+                self.requests.titles,
+                self.requests.records,
+                self.requests.explanations,
+                self.batches.records,
+                self.conversations.folders,
+                list(self.slots.held()),
+                self.parking.messages,
+                self.files.files,
+                self.records.files,
+                self.evidence.stored,
+                self.hash_queue.waiting,
+                self.jobs.jobs,
+                self.holds.protected,
+            )
+        )
+
+    @property
+    def request(self) -> RequestRecord:
+        """Read the request that most tests work with."""
+        return self.requests.read(MATTER, REQUEST)
+
+    def batch(self, index: int = 0, attempt: int = 1) -> BatchRecord:
+        """Read a batch of it."""
+        return self.batches.read(MATTER, REQUEST, batch_id(attempt, index))
+
+    def open_request(self, event: Any = None, execution_arn: str = EXECUTION) -> Opened:
+        return open_request(
+            Opening(event=event or load_event("discovery_requested"), execution_arn=execution_arn),
+            requests=self.requests,
+            runs=self.runs,
+            files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def preflight(self, *checks: Check) -> Run:
+        return preflight(RUN, checks=checks, telemetry=self.telemetry)
+
+    def start_scope_query(self) -> ScopeRead:
+        return start_scope_query(
+            RUN,
+            requests=self.requests,
+            scope_source=self.scope_source,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def read_scope_pages(self, reading: ScopeRead | None = None) -> ScopeRead:
+        so_far = reading.model_dump() if reading else {"query_id": "query-1"}
+        return read_scope_pages(
+            ScopeReading.model_validate(so_far | {"matter_id": MATTER, "request_id": REQUEST}),
+            requests=self.requests,
+            batches=self.batches,
+            claims=self.conversations,
+            scope_source=self.scope_source,
+            files=self.files,
+            batch_size=self.batch_size,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def acquire_job_slot(self, run: BatchRun) -> SlotAnswer:
+        return acquire_job_slot(
+            run, slots=self.slots, jobs=self.jobs, clock=self.clock, telemetry=self.telemetry
+        )
+
+    def start_export_job(self, run: BatchRun) -> JobStarted:
+        return start_export_job(
+            run,
+            requests=self.requests,
+            batches=self.batches,
+            slots=self.slots,
+            jobs=self.jobs,
+            files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def execute_export_job(self, run: BatchRun) -> JobChecked:
+        return execute_export_job(run, batches=self.batches, jobs=self.jobs, telemetry=self.telemetry)
+
+    def check_export_job(self, run: BatchRun) -> JobChecked:
+        return check_export_job(
+            run,
+            batches=self.batches,
+            slots=self.slots,
+            jobs=self.jobs,
+            files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def secure_objects(self, messages: Sequence[QueuedMessage]) -> list[str]:
+        securing = Securing(
+            bucket=self.evidence,
+            receipts=self.conversations,
+            parking=self.parking,
+            hash_queue=self.hash_queue,
+            evidence_bucket_name=self.evidence.name,
+            hash_limit_bytes=self.hash_limit_bytes,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+        return securing.secure(messages)
+
+    def hash_objects(self, messages: Sequence[QueuedMessage]) -> None:
+        hash_objects(
+            messages,
+            bucket=self.evidence,
+            receipts=self.conversations,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def park_messages(self, messages: Sequence[QueuedMessage]) -> None:
+        park_messages(
+            messages,
+            evidence_bucket_name=self.evidence.name,
+            parking=self.parking,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def reconcile(self) -> Reconciled:
+        return reconcile(
+            RUN,
+            requests=self.requests,
+            batches=self.batches,
+            claims=self.conversations,
+            catalogue=self.catalogue,
+            files=self.files,
+            delivery_deadline=DEADLINE,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def place_holds(self, progress: HoldProgress | None = None) -> HoldProgress:
+        return place_holds(
+            _cursor(progress),
+            requests=self.requests,
+            batches=self.batches,
+            claims=self.conversations,
+            holds=self.holds,
+            files=self.files,
+            has_time=self.patience,
+            telemetry=self.telemetry,
+        )
+
+    def confirm_holds(self, progress: HoldProgress | None = None) -> HoldProgress:
+        return confirm_holds(
+            _cursor(progress),
+            requests=self.requests,
+            batches=self.batches,
+            claims=self.conversations,
+            holds=self.holds,
+            files=self.files,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def seal_custody(self) -> Sealed:
+        return seal_custody(
+            RUN,
+            requests=self.requests,
+            batches=self.batches,
+            claims=self.conversations,
+            parking=self.parking,
+            files=self.files,
+            records=self.records,
+            telemetry=self.telemetry,
+        )
+
+    def record_failure(self, failing: Failing) -> FailureRecorded:
+        return record_failure(failing, requests=self.requests, telemetry=self.telemetry)
+
+
+def _cursor(progress: HoldProgress | None) -> HoldCursor:
+    return HoldCursor.model_validate(RUN.model_dump() | (progress.model_dump() if progress else {}))
+
+
+def batch_run(index: int = 0, attempt: int = 1) -> BatchRun:
+    """Name one batch of the request that most tests work with."""
+    return BatchRun(matter_id=MATTER, request_id=REQUEST, batch_id=batch_id(attempt, index))
+
+
+def at(text: str) -> datetime:
+    """Read a time."""
+    return datetime.fromisoformat(text)

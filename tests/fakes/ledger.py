@@ -1,0 +1,321 @@
+"""The ledger in memory: conditional moves by the tables of `domain.states`, entries that never change."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from threading import RLock
+
+from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
+from holdfast.domain.evidence_key import EvidenceKey
+from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RequestId, batch_prefix
+from holdfast.domain.states import (
+    BATCH_MOVES,
+    PLATFORM_HOLD_MOVES,
+    REQUEST_MOVES,
+    HoldState,
+    PlatformHold,
+    RequestState,
+    has_passed,
+    sources,
+)
+from holdfast.domain.ulid import ulid
+from holdfast.errors import ConversationLifting, LedgerRuleBroken
+from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
+from holdfast.ports import (
+    BatchRecord,
+    Claim,
+    Dossier,
+    Entry,
+    HeldSlot,
+    LargeObject,
+    ParkedMessage,
+    PlatformHoldRecord,
+    RequestRecord,
+    SlotOwner,
+)
+from tests.fakes.effects import Effects
+
+
+class RequestsInMemory:
+    """Implements `ports.RequestBook`."""
+
+    def __init__(self) -> None:
+        self.titles: dict[MatterId, str] = {}
+        self.records: dict[tuple[MatterId, RequestId], RequestRecord] = {}
+        self.explanations: dict[tuple[MatterId, RequestId], str] = {}
+
+    def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
+        self.titles.setdefault(record.matter_id, title)
+        standing = self.records.get((record.matter_id, record.request_id))
+        if standing is not None:
+            is_same = standing.body_sha256 == record.body_sha256
+            is_mine = standing.execution_arn == record.execution_arn
+            is_free = standing.state is RequestState.FAILED or standing.execution_arn == instead_of
+            if is_mine or not is_same or not is_free:
+                return standing
+            record = replace(record, attempt=standing.attempt + 1)
+        self.records[record.matter_id, record.request_id] = record
+        return record
+
+    def read(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord:
+        if (matter_id, request_id) not in self.records:
+            raise LedgerRuleBroken(f"expected request {request_id} of matter {matter_id}, found none")
+        return self.records[matter_id, request_id]
+
+    def advance(
+        self,
+        record: RequestRecord,
+        state: RequestState,
+        *,
+        exceptions: Sequence[str] = (),
+        summary: Mapping[str, object] | None = None,
+    ) -> None:
+        standing = self.read(record.matter_id, record.request_id)
+        if standing.state in sources(REQUEST_MOVES, state):
+            self.records[record.matter_id, record.request_id] = replace(
+                standing,
+                state=state,
+                exceptions=tuple(exceptions) or standing.exceptions,
+                summary=standing.summary if summary is None else dict(summary),
+            )
+        elif standing.state is RequestState.FAILED or not has_passed(REQUEST_MOVES, standing.state, state):
+            raise LedgerRuleBroken(f"request {record.request_id}: {standing.state} may not become {state}")
+
+    def fail(self, matter_id: MatterId, request_id: RequestId, execution_arn: str, explanation: str) -> bool:
+        standing = self.records.get((matter_id, request_id))
+        if standing is None or standing.execution_arn != execution_arn:
+            return False
+        if standing.state not in sources(REQUEST_MOVES, RequestState.FAILED):
+            return False
+        self.records[matter_id, request_id] = replace(standing, state=RequestState.FAILED)
+        self.explanations[matter_id, request_id] = explanation
+        return True
+
+
+type BatchKey = tuple[MatterId, RequestId, BatchId]
+
+
+class BatchesInMemory:
+    """Implements `ports.BatchBook`."""
+
+    def __init__(self) -> None:
+        self.records: dict[BatchKey, BatchRecord] = {}
+
+    def plan(self, record: BatchRecord) -> None:
+        self.records.setdefault(_key(record), record)
+
+    def read(self, matter_id: MatterId, request_id: RequestId, batch_id: BatchId) -> BatchRecord:
+        if (matter_id, request_id, batch_id) not in self.records:
+            raise LedgerRuleBroken(f"expected batch {batch_id} of request {request_id}, found none")
+        return self.records[matter_id, request_id, batch_id]
+
+    def of_request(self, request: RequestRecord) -> Iterator[BatchRecord]:
+        for matter_id, request_id, batch_id in sorted(self.records):
+            is_theirs = (matter_id, request_id) == (request.matter_id, request.request_id)
+            if is_theirs and batch_id.startswith(batch_prefix(request.attempt)):
+                yield self.records[matter_id, request_id, batch_id]
+
+    def advance(self, record: BatchRecord) -> None:
+        standing = self.read(*_key(record))
+        if standing.state in sources(BATCH_MOVES, record.state) and standing.result_key is None:
+            self.records[_key(record)] = record
+        elif standing.state is not record.state and not has_passed(BATCH_MOVES, standing.state, record.state):
+            raise LedgerRuleBroken(f"batch {record.batch_id}: {standing.state} may not become {record.state}")
+
+    def settle(self, record: BatchRecord, result_key: str) -> None:
+        standing = self.records.get(_key(record))
+        if standing is not None and standing.result_key is None:
+            self.records[_key(record)] = replace(standing, result_key=result_key)
+
+
+def _key(record: BatchRecord) -> BatchKey:
+    return record.matter_id, record.request_id, record.batch_id
+
+
+@dataclass(slots=True)
+class Folder:
+    """Everything filed under one conversation; `entries` by the ledger's sort keys."""
+
+    claims: dict[MatterId, Claim] = field(default_factory=dict)
+    active_claims: int = 0
+    state: HoldState | None = None
+    platform: PlatformHoldRecord | None = None
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    digested: set[str] = field(default_factory=set)
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+
+class ConversationsInMemory:
+    """Implements `ports.ClaimBook` and `ports.ReceiptBook`: the partition of each conversation."""
+
+    def __init__(self, effects: Effects | None = None) -> None:
+        self.folders: dict[str, Folder] = {}
+        self.effects = effects or Effects()
+        self._drawn = 0
+        self._lock = RLock()
+
+    def claim(self, claim: Claim) -> bool:
+        with self._lock:
+            conversation_id = claim.conversation.conversation_id
+            folder = self._folder(conversation_id)
+            if claim.matter_id in folder.claims:
+                return False
+            if folder.state is HoldState.LIFTING:
+                raise ConversationLifting(f"conversation {conversation_id} is being released")
+            folder.claims[claim.matter_id] = claim
+            folder.active_claims += 1
+            folder.state = HoldState.HELD
+            self._file_event(
+                CustodyEvent(
+                    event_id=ulid(claim.claimed_at, self._entropy(10)),
+                    type=EventType.CLAIMED,
+                    conversation_id=conversation_id,
+                    at=claim.claimed_at,
+                    matter_id=claim.matter_id,
+                    request_id=claim.request_id,
+                )
+            )
+            return True
+
+    def begin_lifting(self, conversation_id: ConversationId) -> None:
+        """Let a release be under way (no step of today does that)."""
+        self._folder(conversation_id).state = HoldState.LIFTING
+
+    def dossier(self, conversation_id: ConversationId) -> Dossier:
+        with self._lock:
+            folder = self.folders.get(f"CONV#{conversation_id}", Folder())
+            return Dossier(
+                conversation_id=conversation_id,
+                receipts=[receipt for _, receipt in sorted(folder.receipts.items())],
+                digested=frozenset(folder.digested),
+                platform_hold=folder.platform,
+                claimed_by=frozenset(folder.claims),
+                entries=[entry for _, entry in sorted(folder.entries.items())],
+            )
+
+    def platform_holds(
+        self, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
+        return {cid: self.dossier(cid).platform_hold for cid in conversation_ids}
+
+    def mark_platform_hold(
+        self, conversation_ids: Sequence[ConversationId], state: PlatformHold, *, reason: str | None = None
+    ) -> None:
+        for conversation_id in conversation_ids:
+            folder = self._folder(conversation_id)
+            standing = folder.platform.state if folder.platform else None
+            # Without a HOLD item there is nothing to mark: only claimed conversations have one.
+            if folder.state is not None and standing in sources(PLATFORM_HOLD_MOVES, state):
+                folder.platform = PlatformHoldRecord(state, reason)
+
+    def confirm_platform_hold(self, conversation_id: ConversationId, at: datetime) -> bool:
+        with self._lock:
+            folder = self._folder(conversation_id)
+            if folder.platform is None or folder.platform.state is not PlatformHold.PLACING:
+                return False
+            folder.platform = PlatformHoldRecord(PlatformHold.HELD)
+            self._file_event(
+                CustodyEvent(
+                    event_id=ulid(at, self._entropy(10)),
+                    type=EventType.HELD_AT_PLATFORM,
+                    conversation_id=conversation_id,
+                    at=at,
+                )
+            )
+            return True
+
+    def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
+        receipted = {fingerprint for folder in self.folders.values() for fingerprint in folder.receipts}
+        return frozenset(version.fingerprint for version in versions) & receipted
+
+    def write(self, receipt: Receipt) -> bool:
+        with self._lock:
+            version, key = receipt.version, EvidenceKey.parse(receipt.version.key)
+            name = f"CONV#{key.conversation_id}" if key.conversation_id else key.role.upper()
+            folder = self.folders.setdefault(name, Folder())
+            if version.fingerprint in folder.receipts:
+                return False
+            self.effects.happen("receipt", f"{version.key}@{version.version_id}")
+            folder.receipts[version.fingerprint] = receipt
+            self._file(folder, f"OBJ#{version.fingerprint}", receipt, None)
+            return True
+
+    def add_digest(self, large: LargeObject, sha256: str, at: datetime) -> bool:
+        with self._lock:
+            version, folder = large.version, self._folder(large.conversation_id)
+            event = CustodyEvent(
+                event_id=digest_event_id(version, large.arrived_at),
+                type=EventType.DIGEST_ADDED,
+                conversation_id=large.conversation_id,
+                at=at,
+                details={"key": version.key, "version_id": version.version_id, "sha256": sha256},
+            )
+            was_added = self._file(folder, f"EVENT#{event.event_id}", event, None)
+            folder.digested.add(version.fingerprint)
+            return was_added
+
+    def all_receipts(self) -> list[Receipt]:
+        """List every receipt there is."""
+        return [receipt for folder in self.folders.values() for receipt in folder.receipts.values()]
+
+    def _folder(self, conversation_id: ConversationId) -> Folder:
+        return self.folders.setdefault(f"CONV#{conversation_id}", Folder())
+
+    def _file_event(self, event: CustodyEvent) -> None:
+        folder = self._folder(event.conversation_id)
+        self._file(folder, f"EVENT#{event.event_id}", event, event.matter_id)
+
+    def _file(
+        self, folder: Folder, sort_key: str, fact: Receipt | CustodyEvent, matter_id: MatterId | None
+    ) -> bool:
+        """File an entry under a key that is free; what is filed never changes."""
+        if sort_key in folder.entries:
+            return False
+        folder.entries[sort_key] = Entry(entry_bytes(fact, self._entropy(NONCE_BYTES)), matter_id)
+        return True
+
+    def _entropy(self, size: int) -> bytes:
+        self._drawn += 1
+        return self._drawn.to_bytes(size)
+
+
+class SlotsInMemory:
+    """Implements `ports.JobSlots`."""
+
+    def __init__(self, count: int = 2) -> None:
+        self._taken: dict[int, HeldSlot] = {}
+        self._numbers = range(1, count + 1)
+
+    def acquire(self, owner: SlotOwner, lease_until: datetime) -> bool:
+        if any(slot.owner == str(owner) for slot in self._taken.values()):
+            return True
+        free = next((number for number in self._numbers if number not in self._taken), None)
+        if free is None:
+            return False
+        self._taken[free] = HeldSlot(free, str(owner), lease_until, None)
+        return True
+
+    def held(self) -> Sequence[HeldSlot]:
+        return [slot for _, slot in sorted(self._taken.items())]
+
+    def run(self, owner: SlotOwner, job_id: ExportJobId) -> None:
+        for number, slot in self._taken.items():
+            if slot.owner == str(owner):
+                self._taken[number] = replace(slot, job_id=job_id)
+
+    def free(self, owner: str) -> None:
+        self._taken = {number: slot for number, slot in self._taken.items() if slot.owner != owner}
+
+
+class ParkingInMemory:
+    """Implements `ports.Parking`."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, ParkedMessage] = {}
+
+    def park(self, message: ParkedMessage) -> None:
+        self.messages.setdefault(message.message_id, message)
+
+    def parked(self) -> Iterator[ParkedMessage]:
+        for _, message in sorted(self.messages.items()):
+            yield message

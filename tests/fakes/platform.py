@@ -1,0 +1,198 @@
+"""The platform and the workflow service, in memory. `failures` are raised by the next calls, one each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId
+from holdfast.domain.reconciliation import PlatformRecording
+from holdfast.domain.scope import Conversation, Scope
+from holdfast.domain.states import BatchState
+from holdfast.errors import PlatformAnswerLost, PlatformNotFound, ScopeQueryFailed, TooManyJobs
+from holdfast.ports import (
+    Clock,
+    ExportJob,
+    ExportSelection,
+    Finding,
+    HoldRefusal,
+    RefusalKind,
+    ScopePage,
+)
+from tests.fakes.clock import NOON
+
+MAX_BUSY_JOBS = 2
+
+
+class _Failing:
+    def __init__(self) -> None:
+        self.failures: list[Exception] = []
+
+    def _called(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+class ScopeInMemory(_Failing):
+    """Implements `ports.ScopeSource`; `looks_until_done` is how often a query is still running."""
+
+    def __init__(self, pages: Sequence[Sequence[Conversation]] = ((),)) -> None:
+        super().__init__()
+        self.pages = pages
+        self.searchable_until = NOON
+        self.looks_until_done = 0
+        self.is_given_up = False
+        self.queries: list[Scope] = []
+
+    def available_until(self) -> datetime:
+        self._called()
+        return self.searchable_until
+
+    def start_query(self, scope: Scope) -> str:
+        self._called()
+        self.queries.append(scope)
+        return f"query-{len(self.queries)}"
+
+    def is_query_done(self, query_id: str) -> bool:
+        self._called()
+        if self.is_given_up:
+            raise ScopeQueryFailed(f"query {query_id}: FAILED")
+        self.looks_until_done -= 1
+        return self.looks_until_done < 0
+
+    def read_page(self, query_id: str, cursor: str | None) -> ScopePage:
+        self._called()
+        place = int(cursor or 0)
+        return ScopePage(self.pages[place], str(place + 1) if place + 1 < len(self.pages) else None)
+
+
+class ExportJobsInMemory(_Failing):
+    """Implements `ports.ExportJobs`; jobs move only when a test moves them."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.jobs: dict[ExportJobId, ExportJob] = {}
+        self.selections: dict[ExportJobId, ExportSelection] = {}
+        self.failed: dict[ExportJobId, dict[RecordingId, ConversationId]] = {}
+        self.executed: list[ExportJobId] = []
+        self.loses_answers = False
+        self._clock = clock
+
+    def create(self, selection: ExportSelection) -> ExportJobId:
+        self._called()
+        busy = [job for job in self.jobs.values() if job.state in (BatchState.PENDING, BatchState.PROCESSING)]
+        if len(busy) >= MAX_BUSY_JOBS:
+            raise TooManyJobs("POST jobs: 400", status=400, code="bad.request")
+        job_id = ExportJobId(f"job-{len(self.jobs) + 1}")
+        self.jobs[job_id] = ExportJob(job_id, BatchState.PENDING, self._clock.now())
+        self.selections[job_id] = selection
+        if self.loses_answers:
+            raise PlatformAnswerLost("POST jobs: no answer")
+        return job_id
+
+    def find(self, selection: ExportSelection, created_since: datetime) -> ExportJobId | None:
+        self._called()
+        for job_id, job in self.jobs.items():
+            is_recent = job.created_at is None or job.created_at >= created_since
+            if self.selections[job_id] == selection and is_recent:
+                return job_id
+        return None
+
+    def execute(self, job_id: ExportJobId) -> None:
+        self._called()
+        self.executed.append(job_id)
+        self.move(job_id, state=BatchState.PROCESSING)
+
+    def read(self, job_id: ExportJobId) -> ExportJob:
+        self._called()
+        if job_id not in self.jobs:
+            raise PlatformNotFound("GET job: 404", status=404, code="not.found")
+        return self.jobs[job_id]
+
+    def failed_recordings(self, job_id: ExportJobId) -> Mapping[RecordingId, ConversationId]:
+        self._called()
+        return self.failed.get(job_id, {})
+
+    def move(self, job_id: ExportJobId, **changes: Any) -> None:
+        """Let the platform's side of a job change."""
+        self.jobs[job_id] = replace(self.jobs[job_id], **changes)
+
+
+class CatalogueInMemory(_Failing):
+    """Implements `ports.RecordingCatalogue`; `reads` tells who was asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recordings: dict[ConversationId, list[PlatformRecording]] = {}
+        self.reads: list[ConversationId] = []
+
+    def recordings_of(self, conversation_id: ConversationId) -> Sequence[PlatformRecording]:
+        self._called()
+        self.reads.append(conversation_id)
+        return self.recordings.get(conversation_id, [])
+
+
+@dataclass(slots=True)
+class PlatformHoldsInMemory:
+    """Implements `ports.PlatformHolds`.
+
+    `refusing` says what is refused, and `conflicts` how often a conversation conflicts before it is
+    accepted; `invisible` are those whose protection is accepted and never listed.
+    """
+
+    chunk_size: int = 100
+    cap: int = 1_000
+    protected: set[ConversationId] = field(default_factory=set)
+    refusing: dict[ConversationId, RefusalKind] = field(default_factory=dict)
+    conflicts: dict[ConversationId, int] = field(default_factory=dict)
+    invisible: set[ConversationId] = field(default_factory=set)
+    placed: list[list[ConversationId]] = field(default_factory=list)
+    failures: list[BaseException | None] = field(default_factory=list)
+
+    def held_among(self, conversation_ids: Sequence[ConversationId]) -> frozenset[ConversationId]:
+        self._called(conversation_ids)
+        return frozenset(conversation_ids) & (self.protected - self.invisible)
+
+    def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
+        self._called(conversation_ids)
+        self.placed.append(list(conversation_ids))
+        kinds = {cid: self._place(cid) for cid in conversation_ids}
+        return [HoldRefusal(cid, kind) for cid, kind in kinds.items() if kind]
+
+    def _place(self, conversation_id: ConversationId) -> RefusalKind | None:
+        if self.conflicts.get(conversation_id, 0) > 0:
+            self.conflicts[conversation_id] -= 1
+            return RefusalKind.CONFLICT
+        if conversation_id in self.refusing:
+            return self.refusing[conversation_id]
+        if conversation_id not in self.protected and len(self.protected) >= self.cap:
+            return RefusalKind.CAP_REACHED
+        self.protected.add(conversation_id)
+        return None
+
+    def _called(self, conversation_ids: Sequence[ConversationId]) -> None:
+        if len(conversation_ids) > self.chunk_size:
+            raise ValueError(f"one call takes {self.chunk_size}, found {len(conversation_ids)}")
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+
+
+@dataclass(slots=True)
+class PlatformSetupInMemory:
+    """Implements `ports.PlatformSetup`."""
+
+    found: list[Finding] = field(default_factory=list)
+
+    def findings(self) -> Sequence[Finding]:
+        return list(self.found)
+
+
+@dataclass(slots=True)
+class RunsInMemory:
+    """Implements `ports.Runs`."""
+
+    alive: set[str] = field(default_factory=set)
+
+    def is_alive(self, execution_arn: str) -> bool:
+        return execution_arn in self.alive
