@@ -184,7 +184,8 @@ class World:
             "GenesysAccountId": ACCOUNT_ID,  # the simulator lives in the same account
             "GenesysBaseUrl": f"http://127.0.0.1:{genesys_port}",
             "SealRetentionDays": "1",
-            "DeliveryDeadlineMinutes": "1",  # nobody watches a demo for days
+            "DeliveryDeadlineSeconds": "20",  # nobody watches a demo for days
+            "JobDeadlineSeconds": "30",
             **scenario.parameters,
             **self._parameters,
         }

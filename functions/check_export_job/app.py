@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         slots=bootstrap.slots(),
         jobs=bootstrap.export_jobs(),
         files=bootstrap.work_files(),
+        job_deadline=bootstrap.settings().job_deadline,
         clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )

@@ -1,7 +1,7 @@
 """The condition keys of IAM that the stack's policies use and the emulator does not resolve.
 
-Without them a conditional Allow never applies. TLS is among them: the emulator speaks plain HTTP on 127.0.0.1, and the
-"TLS only" statements would refuse every call; its loopback is taken for the TLS that AWS has.
+Without them a conditional Allow never applies. TLS is among them: the emulator speaks plain HTTP on 127.0.0.1,
+and the "TLS only" statements would refuse every call; its loopback is taken for the TLS that AWS has.
 """
 
 import json
@@ -18,7 +18,7 @@ _SESSION = re.compile(r"arn:aws:sts::(?P<account>\d+):assumed-role/(?P<role>[^/]
 def install() -> None:
     """Say of every request that it came over TLS, and resolve the keys that lie in a request's body."""
 
-    def pin_as_secure(source_ip: str, secure_transport: bool) -> None:  # noqa: ARG001, FBT001 - MiniStack's signature
+    def pin_as_secure(source_ip: str, secure_transport: bool) -> None:  # noqa: ARG001 - MiniStack's signature
         iam_evaluator._request_origin.set((source_ip, True))  # noqa: SLF001
 
     gateway.pin_request_origin = pin_as_secure

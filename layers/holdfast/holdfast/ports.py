@@ -132,6 +132,9 @@ class ExportJobs(Protocol):
     def execute(self, job_id: ExportJobId) -> None:
         """Let a READY job move its recordings."""
 
+    def cancel(self, job_id: ExportJobId) -> None:
+        """End a job that does not end by itself; what it has moved stays."""
+
     def read(self, job_id: ExportJobId) -> ExportJob:
         """Read a job.
 

@@ -44,7 +44,12 @@ class Settings:
     @property
     def delivery_deadline(self) -> timedelta:
         """Say how long after a job's end its recordings may take to arrive."""
-        return timedelta(minutes=self.number("DELIVERY_DEADLINE_MINUTES"))
+        return timedelta(seconds=self.number("DELIVERY_DEADLINE_SECONDS"))
+
+    @property
+    def job_deadline(self) -> timedelta:
+        """Say how long an export job may run before it is cancelled."""
+        return timedelta(seconds=self.number("JOB_DEADLINE_SECONDS"))
 
     def faults(self) -> list[str]:
         """Name everything that is wrong with what was deployed, all at once."""
@@ -56,7 +61,7 @@ class Settings:
         ]
         found += [
             f"{name}: expected a whole number"
-            for name in ("BATCH_SIZE", "DELIVERY_DEADLINE_MINUTES")
+            for name in ("BATCH_SIZE", "DELIVERY_DEADLINE_SECONDS", "JOB_DEADLINE_SECONDS")
             if not _NUMBER.fullmatch(self.values.get(name, ""))
         ]
         if self.values.get("GENESYS_DIALECT") not in DIALECTS:

@@ -32,7 +32,7 @@ from holdfast.genesys.token import AccessToken, TokenSource
 from holdfast.ports import Clock
 
 TIMEOUT_S = 20.0
-_IDEMPOTENT = frozenset({"GET", "PUT"})
+_IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _PERMISSION_CODES = ("missing.", "not.authorized")
 _IN_TROUBLE = frozenset({408, 500, 502, 503, 504})
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -87,6 +87,10 @@ class Transport:
     ) -> Answer:
         """Set something; putting it twice is the same as once."""
         return self._call("PUT", path, body=body, query=query)
+
+    def delete(self, path: str) -> Answer:
+        """Delete something; deleting it twice is the same as once."""
+        return self._call("DELETE", path)
 
     def _call(
         self,

@@ -1,6 +1,7 @@
 """See how far a batch's export job has come."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from holdfast.contracts.steps import BatchRun, JobChecked
 from holdfast.domain.states import BatchState
@@ -17,10 +18,13 @@ def check_export_job(
     slots: JobSlots,
     jobs: ExportJobs,
     files: WorkFiles,
+    job_deadline: timedelta,
     clock: Clock,
     telemetry: Telemetry,
 ) -> JobChecked:
     """Read the job and write down what it says; a terminal job gives its slot back.
+
+    A job that has not ended by its deadline is cancelled, so that nobody waits for it for ever.
 
     Raises:
         UnknownPlatformState: the platform said a word we do not know; never a loop.
@@ -60,5 +64,8 @@ def check_export_job(
         return JobChecked(next="END", wait_s=MIN_WAIT_S)
     if job.state is BatchState.READY:
         return JobChecked(next="EXECUTE", wait_s=MIN_WAIT_S)
-    elapsed_s = (now - (batch.job_created_at or now)).total_seconds()
-    return JobChecked(next="WAIT", wait_s=poll_wait_s(elapsed_s, job.percent))
+    elapsed = now - (batch.job_created_at or now)
+    if elapsed > job_deadline:
+        jobs.cancel(batch.job_id)
+        telemetry.warn("export_job_overdue", export_job_id=job.job_id, batch_id=run.batch_id, state=job.state)
+    return JobChecked(next="WAIT", wait_s=poll_wait_s(elapsed.total_seconds(), job.percent))

@@ -79,6 +79,10 @@ class BulkExportJobs:
         """Set the job's state to PROCESSING; only the client that created it may."""
         self._transport.put(f"{_JOBS}/{job_id}", {"state": "PROCESSING"})
 
+    def cancel(self, job_id: ExportJobId) -> None:
+        """Delete the job, which ends it as CANCELLED."""
+        self._transport.delete(f"{_JOBS}/{job_id}")
+
     def read(self, job_id: ExportJobId) -> ExportJob:
         """Read the job."""
         return _job(self._transport.get(f"{_JOBS}/{job_id}").read(ExportJobDocument))
