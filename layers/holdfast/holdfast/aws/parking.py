@@ -1,4 +1,4 @@
-"""Parked messages in the ledger: `PARKED`/`time#message`."""
+"""Parked messages in the ledger: `PARKED#MESSAGES`/message id."""
 
 from collections.abc import Iterator
 

@@ -73,7 +73,7 @@ def _arrival(record: Any) -> Arrival:
             size_bytes=int(s3["object"].get("size", 0)),
         )
         arrived_at = from_text(_text(record["eventTime"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
         raise UnreadableMessage(
             f"expected an S3 record with bucket, key, versionId and eventTime ({type(fault).__name__})"
         ) from None
@@ -85,6 +85,7 @@ def _arrival(record: Any) -> Arrival:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError("expected text")
+    value.encode()  # half a character, which JSON can carry, is no text: nothing could be hashed or stored
     return value
 
 
@@ -121,14 +122,14 @@ def read_large_object(body: str) -> LargeObject:
             conversation_id=ConversationId(_text(document["conversation_id"])),
             arrived_at=from_text(_text(document["arrived_at"])),
         )
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, TypeError, ValueError, OverflowError) as fault:
         raise UnreadableMessage(f"expected a request for a digest ({type(fault).__name__})") from None
 
 
 def _document(body: str) -> Mapping[str, Any]:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnreadableMessage("expected JSON") from None
     if not isinstance(document, dict):
         raise UnreadableMessage("expected a JSON object")

@@ -7,7 +7,7 @@ in place of text, naive times and free text in the place of an id are all faults
 import hashlib
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 import rfc8785
@@ -23,7 +23,7 @@ from pydantic import (
 
 from holdfast.domain.ids import MATTER_ID_PATTERN, REQUEST_ID_PATTERN, UUID_PATTERN, ConversationId
 from holdfast.domain.media import Medium
-from holdfast.domain.moments import Interval
+from holdfast.domain.moments import Interval, from_text
 from holdfast.domain.scope import Scope
 from holdfast.errors import RequestRefused
 
@@ -42,7 +42,7 @@ def _plain_text(text: str) -> str:
 def _with_offset(text: Any) -> datetime:
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
         raise ValueError("expected an RFC 3339 time with an offset, for example 2026-03-01T00:00:00Z")
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return from_text(text)
 
 
 def _unique[Id: str](ids: tuple[Id, ...]) -> tuple[Id, ...]:

@@ -19,12 +19,15 @@ def from_text(text: str) -> datetime:
     """Read an RFC 3339 time with an offset; the answer is in UTC.
 
     Raises:
-        ValueError: if the text is no time, or has no offset.
+        ValueError: if the text is no time, has no offset, or names a time that UTC cannot hold.
     """
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("expected a time with an offset, found a naive one")
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected a time of the years 1 to 9999 in UTC, found one out of range") from None
 
 
 @dataclass(frozen=True, slots=True)

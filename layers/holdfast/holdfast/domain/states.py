@@ -22,7 +22,7 @@ class RequestState(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Tell whether the run behind this request has ended."""
-        return not REQUEST_MOVES[self] or self is RequestState.FAILED
+        return not REQUEST_MOVES[self]
 
 
 REQUEST_MOVES: Mapping[RequestState, frozenset[RequestState]] = {
@@ -32,8 +32,8 @@ REQUEST_MOVES: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.HELD: frozenset({RequestState.PRESERVED, RequestState.INCOMPLETE, RequestState.FAILED}),
     RequestState.PRESERVED: frozenset(),
     RequestState.INCOMPLETE: frozenset(),
-    # A new run with the same body may take a failed request over.
-    RequestState.FAILED: frozenset({RequestState.OPEN}),
+    # A new run may take a failed request over: a new attempt, not a move of this one.
+    RequestState.FAILED: frozenset(),
 }
 
 

@@ -1,5 +1,7 @@
 """How long to wait before asking again: what the platform said, within bounds."""
 
+from math import ceil
+
 MIN_WAIT_S, MAX_WAIT_S = 1, 900
 
 
@@ -7,7 +9,7 @@ def bounded(wait_s: float) -> int:
     """Round a wait up to whole seconds between MIN_WAIT_S and MAX_WAIT_S; a workflow's Wait takes nothing
     else.
     """
-    return int(min(max(MIN_WAIT_S, -(-wait_s // 1)), MAX_WAIT_S))
+    return ceil(min(max(MIN_WAIT_S, wait_s), MAX_WAIT_S))
 
 
 def poll_wait_s(elapsed_s: float, percent: int | None = None) -> int:

@@ -154,6 +154,6 @@ def _medium(sidecar: bytes) -> Medium | None:
     """Read the medium out of a sidecar; one that cannot be read is evidence all the same."""
     try:
         document: Any = json.loads(sidecar)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return medium_of(str(document.get("mediaType", ""))) if isinstance(document, Mapping) else None
