@@ -71,6 +71,7 @@ MATTER, REQUEST = MatterId("M-2026-001"), RequestId("R-1")
 RUN = Run(matter_id=MATTER, request_id=REQUEST)
 EXECUTION = "arn:execution:1"
 DEADLINE = timedelta(hours=24)
+JOB_DEADLINE = timedelta(hours=72)
 
 
 @dataclass
@@ -208,6 +209,7 @@ class House:
             slots=self.slots,
             jobs=self.jobs,
             files=self.files,
+            job_deadline=JOB_DEADLINE,
             clock=self.clock,
             telemetry=self.telemetry,
         )

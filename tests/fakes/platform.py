@@ -109,6 +109,10 @@ class ExportJobsInMemory(_Failing):
             raise PlatformNotFound("GET job: 404", status=404, code="not.found")
         return self.jobs[job_id]
 
+    def cancel(self, job_id: ExportJobId) -> None:
+        self._called()
+        self.move(job_id, state=BatchState.CANCELLED)
+
     def failed_recordings(self, job_id: ExportJobId) -> Mapping[RecordingId, ConversationId]:
         self._called()
         return self.failed.get(job_id, {})

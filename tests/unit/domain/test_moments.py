@@ -1,0 +1,69 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.domain.moments import Interval, from_text, to_text
+
+MOMENTS = st.datetimes(
+    datetime(1971, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    datetime(9998, 1, 1),  # noqa: DTZ001
+    timezones=st.timezones(),
+)
+
+
+@given(MOMENTS)
+def test_a_time_survives_as_text_to_the_millisecond(at: datetime) -> None:
+    read = from_text(to_text(at))
+
+    assert timedelta() <= at - read < timedelta(milliseconds=1)
+    assert read.tzinfo is UTC
+
+
+@given(st.lists(MOMENTS, min_size=2))
+def test_times_as_text_sort_by_time(moments: list[datetime]) -> None:
+    texts = [to_text(at) for at in sorted(moments)]
+
+    assert texts == sorted(texts)
+
+
+def test_text_is_in_utc_with_milliseconds() -> None:
+    at = datetime(2026, 3, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+
+    assert to_text(at) == "2026-03-01T00:00:00.000Z"
+
+
+def test_a_naive_time_is_nobodys_time() -> None:
+    naive = datetime(2026, 3, 1)  # noqa: DTZ001 - the very point
+
+    with pytest.raises(ValueError, match="naive"):
+        to_text(naive)
+    with pytest.raises(ValueError, match="naive"):
+        from_text("2026-03-01T00:00:00")
+    with pytest.raises(ValueError, match="offset"):
+        Interval(naive, datetime(2026, 3, 2, tzinfo=UTC))
+
+
+@given(st.text())
+def test_text_that_is_no_time_is_a_value_error_and_nothing_else(text: str) -> None:
+    try:
+        assert from_text(text).tzinfo is UTC
+    except ValueError:
+        pass
+
+
+def test_a_time_that_utc_cannot_hold_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="range"):
+        from_text("0001-01-01T00:00:00+10:00")
+
+
+def test_an_interval_ends_after_it_starts() -> None:
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+
+    assert str(Interval(start, start + timedelta(hours=1))) == (
+        "2026-03-01T00:00:00.000Z/2026-03-01T01:00:00.000Z"
+    )
+    for end in (start, start - timedelta(seconds=1)):
+        with pytest.raises(ValueError, match="later"):
+            Interval(start, end)
