@@ -71,7 +71,7 @@ def deploy(
     return stack
 
 
-def _upload(s3: Any, endpoint_url: str, template: Template) -> str:  # noqa: ANN401 - boto3's clients
+def _upload(s3: Any, endpoint_url: str, template: Template) -> str:
     s3.put_object(Bucket=_ARCHIVE_BUCKET, Key="template.json", Body=json.dumps(template).encode())
     return f"{endpoint_url}/{_ARCHIVE_BUCKET}/template.json"
 

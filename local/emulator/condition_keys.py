@@ -1,6 +1,6 @@
 """The condition keys of IAM that the stack's policies use and the emulator does not resolve.
 
-Without them a conditional Allow never applies. TLS is among them: the emulator speaks plain HTTP on 127.0.0.1,
+Without them a conditional Allow never applies. TLS is among them: the emulator speaks plain HTTP on loopback,
 and the "TLS only" statements would refuse every call; its loopback is taken for the TLS that AWS has.
 """
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from holdfast.domain.ids import UUID_PATTERN, ConversationId, RecordingId, is_uuid
+from holdfast.domain.ids import UUID_PATTERN, ConversationId, RecordingId
 
 CANARY_PREFIX = "_holdfast/canary/"
 SIDECAR_SUFFIX = "_metadata.json"
@@ -21,6 +21,8 @@ _LAYOUT = re.compile(
     rf"/conversation_id=(?P<conversation>{UUID_PATTERN})/(?P<file>[^/]+)",
     re.IGNORECASE,
 )
+# What follows the id does not matter, as long as the id ends there: `{conversation}-{communication}.json` has none.
+_RECORDING = re.compile(rf"(?P<recording>{UUID_PATTERN})(?![\w-])", re.IGNORECASE)
 
 
 class Role(StrEnum):
@@ -60,9 +62,9 @@ class EvidenceKey:
 
 
 def _read_file_name(file_name: str, conversation_id: ConversationId) -> tuple[Role, RecordingId | None]:
-    is_sidecar = file_name.endswith(SIDECAR_SUFFIX)
-    stem = file_name.removesuffix(SIDECAR_SUFFIX).split(".", 1)[0].lower()
+    named = _RECORDING.match(file_name)
     # Integrators put files named after the conversation beside the vendor's; those are no recordings.
-    if not is_uuid(stem) or stem == conversation_id:
+    if named is None or named["recording"].lower() == conversation_id:
         return Role.OTHER, None
-    return (Role.SIDECAR if is_sidecar else Role.MEDIA), RecordingId(stem)
+    role = Role.SIDECAR if file_name.endswith(SIDECAR_SUFFIX) else Role.MEDIA
+    return role, RecordingId(named["recording"].lower())

@@ -66,6 +66,6 @@ def check_export_job(
         return JobChecked(next="EXECUTE", wait_s=MIN_WAIT_S)
     elapsed = now - (batch.job_created_at or now)
     if elapsed > job_deadline:
-        jobs.cancel(batch.job_id)
+        jobs.cancel(job.job_id)
         telemetry.warn("export_job_overdue", export_job_id=job.job_id, batch_id=run.batch_id, state=job.state)
     return JobChecked(next="WAIT", wait_s=poll_wait_s(elapsed.total_seconds(), job.percent))
