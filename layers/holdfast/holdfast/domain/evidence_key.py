@@ -21,7 +21,7 @@ _LAYOUT = re.compile(
     rf"/conversation_id=(?P<conversation>{UUID_PATTERN})/(?P<file>[^/]+)",
     re.IGNORECASE,
 )
-# What follows the id does not matter, as long as the id ends there: `{conversation}-{communication}.json` has none.
+# What follows does not matter, as long as the id ends there: `{conversation}-{communication}.json` has none.
 _RECORDING = re.compile(rf"(?P<recording>{UUID_PATTERN})(?![\w-])", re.IGNORECASE)
 
 
