@@ -39,27 +39,29 @@ class Emulator:
         wait_scale: factor on the Waits and retry delays of state machines.
     """
 
+    _scratch: Path
+
     def __init__(self, log: Path, *, enforce_iam: bool = False, wait_scale: float = 1.0) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
-        self._scratch = _scratch_folder()
         self._settings = {"AUTH": str(enforce_iam).lower(), "SFN_WAIT_SCALE": str(wait_scale)}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [PYTHON, "-m", "local.emulator.serve"],
-                cwd=ROOT,
-                env=self._environment(),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # an interrupt from the keyboard is the starter's to handle
-            )
+        self._scratch = _scratch_folder()
         try:
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [PYTHON, "-m", "local.emulator.serve"],
+                    cwd=ROOT,
+                    env=self._environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # an interrupt from the keyboard is the starter's to handle
+                )
             self._wait_until_ready(self._process)
         except BaseException:
             self.close()
