@@ -24,16 +24,12 @@ def test_any_text_has_a_role_and_keeps_its_key(key: str) -> None:
     assert parsed.role in Role
 
 
-@given(st.uuids(), st.uuids(), st.uuids(), EXTENSIONS, st.booleans(), st.booleans())
+@given(st.tuples(st.uuids(), st.uuids(), st.uuids()), EXTENSIONS, st.booleans(), st.booleans())
 def test_the_vendors_layout_says_whose_recording_it_is(
-    organization: UUID,
-    conversation: UUID,
-    recording: UUID,
-    extension: str,
-    is_sidecar: bool,
-    is_upper: bool,
+    uuids: tuple[UUID, UUID, UUID], extension: str, is_sidecar: bool, is_upper: bool
 ) -> None:
-    ids = [str(one).upper() if is_upper else str(one) for one in (organization, conversation, recording)]
+    organization, conversation, recording = uuids
+    ids = [str(one).upper() if is_upper else str(one) for one in uuids]
     suffix = extension + (SIDECAR_SUFFIX if is_sidecar else "")
     key = f"{ids[0]}/year=2026/month=3/day=14/hour=0/conversation_id={ids[1]}/{ids[2]}{suffix}"
 

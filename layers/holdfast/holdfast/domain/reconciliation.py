@@ -225,7 +225,9 @@ class BatchAccount:
             return unread
         failed = set(self._failed().values())
         wanted = [conversation_id for conversation_id in unread if conversation_id in failed]
-        if len(self._undelivered()) < self.job.skipped:
+        # What was deleted may have been so before the job, which then never counted it.
+        skippable = sum(not recording.is_deleted for _, recording in self._undelivered())
+        if skippable < self.job.skipped:
             arrived = Counter(delivery.conversation_id for delivery in self._complete())
             rest = [conversation_id for conversation_id in unread if conversation_id not in failed]
             wanted += sorted(rest, key=lambda conversation_id: arrived[conversation_id])
