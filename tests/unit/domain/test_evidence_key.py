@@ -47,6 +47,8 @@ def test_the_vendors_layout_says_whose_recording_it_is(
     [
         "0b6f0c1e-58b3-4b0f-9d8a-1f2e3d4c5b6a.wav",  # named after the conversation itself
         "0b6f0c1e-58b3-4b0f-9d8a-1f2e3d4c5b6a_metadata.json",
+        "c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e5f-d5e2f8b9-3ca1-4046-9f72-1bac9d8e7f60.json",  # of two names
+        "c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e5f_copy.wav",
         "notes.txt",
         "_metadata.json",
         "ärger & mehr+100%=viel.wav",

@@ -62,7 +62,7 @@ class EvidenceKey:
 
 
 def _read_file_name(file_name: str, conversation_id: ConversationId) -> tuple[Role, RecordingId | None]:
-    named = _RECORDING.match(file_name)
+    named = _RECORDING.match(file_name.removesuffix(SIDECAR_SUFFIX))
     # Integrators put files named after the conversation beside the vendor's; those are no recordings.
     if named is None or named["recording"].lower() == conversation_id:
         return Role.OTHER, None
