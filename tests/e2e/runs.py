@@ -1,0 +1,91 @@
+"""Sending requests to a world, and waiting for what becomes of them."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from local.genesys.scenario import load_scenario
+from local.world import World
+
+PATIENCE_S = 120.0
+_read = TypeDeserializer().deserialize
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An execution of the conductor that has ended."""
+
+    status: str
+    error: str
+    cause: str
+    output: Mapping[str, Any]
+
+
+def request_of(world: World, **changes: object) -> dict[str, Any]:
+    """The scenario's discovery request, changed."""
+    detail: dict[str, Any] = load_scenario(world.scenario_path).events[0].detail
+    return {**detail, **changes}
+
+
+def send(world: World, detail: object) -> Ended:
+    """Send one request and wait for the end of the execution that it starts."""
+    known = {execution["executionArn"] for execution in _executions(world)}
+    world.send(detail, source="legal.discovery", detail_type="DiscoveryRequested")
+    started = _wait_for(lambda: [one for one in _executions(world) if one["executionArn"] not in known])
+    arn = started[0]["executionArn"]
+    ended: Ended = _wait_for(lambda: _ended(world, arn))
+    return ended
+
+
+def ledger(world: World) -> list[dict[str, Any]]:
+    """Every item of the ledger, as plain values."""
+    pages = world.client("dynamodb").get_paginator("scan").paginate(TableName=world.outputs["LedgerTable"])
+    return [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+
+
+def versions(world: World) -> list[dict[str, Any]]:
+    """Every version of every object in the evidence bucket."""
+    pages = world.client("s3").get_paginator("list_object_versions")
+    return [
+        version
+        for page in pages.paginate(Bucket=world.outputs["EvidenceBucket"])
+        for version in page.get("Versions", [])
+    ]
+
+
+def genesys_requests(world: World) -> list[dict[str, Any]]:
+    """Everything the simulator was asked."""
+    lines = (world.out / "genesys-requests.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def wait_until_secured(world: World) -> None:
+    """Wait until every version has its receipt."""
+    _wait_for(lambda: len(versions(world)) == sum(item["sk"].startswith("OBJ#") for item in ledger(world)))
+
+
+def _executions(world: World) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = world.client("stepfunctions").list_executions(
+        stateMachineArn=world.outputs["PreserveMatterArn"]
+    )["executions"]
+    return listed
+
+
+def _ended(world: World, arn: str) -> Ended | None:
+    described = world.client("stepfunctions").describe_execution(executionArn=arn)
+    if described["status"] == "RUNNING":
+        return None
+    output = json.loads(described.get("output") or "null")
+    return Ended(described["status"], described.get("error", ""), described.get("cause", ""), output)
+
+
+def _wait_for(look: Any) -> Any:
+    patience_ends = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        assert time.monotonic() < patience_ends, "nothing came of it in two minutes"
+        time.sleep(0.3)
+    return found

@@ -1,0 +1,237 @@
+"""One matter, end to end, with IAM enforced; and what a second, a changed or an invalid request does then."""
+
+import base64
+import hashlib
+import json
+import uuid
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local.world import World
+from tests.e2e.runs import Ended, genesys_requests, ledger, request_of, send, versions
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="session")
+def preserved(strict_world: World) -> Ended:
+    """The scenario's request, sent once."""
+    return send(strict_world, request_of(strict_world))
+
+
+def test_the_verdict_is_preserved_with_every_role_confined_to_its_policy(preserved: Ended) -> None:
+    assert (preserved.status, preserved.error, preserved.cause) == ("SUCCEEDED", "", "")
+    assert preserved.output["verdict"] == "PRESERVED"
+    assert preserved.output["summary"]["recordings"] == {
+        "expected": 5,
+        "delivered": 5,
+        "secured": 5,
+        "explained": 0,
+        "missing": 0,
+    }
+
+
+def test_every_version_is_locked_tagged_and_receipted_with_its_true_digest(
+    preserved: Ended, strict_world: World
+) -> None:
+    s3 = strict_world.client("s3")
+    receipts = [
+        json.loads(bytes(item["entry"])) for item in ledger(strict_world) if item["sk"].startswith("OBJ#")
+    ]
+    by_version = {(receipt["key"], receipt["version_id"]): receipt for receipt in receipts}
+
+    found = versions(strict_world)
+
+    assert len(found) == len(by_version) == 10
+    for version in found:
+        named = {
+            "Bucket": strict_world.outputs["EvidenceBucket"],
+            "Key": version["Key"],
+            "VersionId": version["VersionId"],
+        }
+        receipt = by_version[version["Key"], version["VersionId"]]
+        tags = {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(**named)["TagSet"]}
+        body = s3.get_object(**named)["Body"].read()
+        assert s3.get_object_legal_hold(**named)["LegalHold"]["Status"] == "ON"
+        assert tags == {
+            "legal-hold": "on",
+            "conversation-id": receipt["conversation_id"],
+            "recording-id": receipt["recording_id"],
+        }
+        assert receipt["sha256"] == hashlib.sha256(body).hexdigest()
+        assert receipt["size_bytes"] == len(body)
+
+
+def test_the_custody_file_is_the_ledger_s_entries_byte_by_byte(preserved: Ended, strict_world: World) -> None:
+    written = (
+        strict_world.client("s3")
+        .get_object(Bucket=strict_world.outputs["RecordsBucket"], Key=preserved.output["custody_key"])["Body"]
+        .read()
+    )
+
+    entries = [bytes(item["entry"]) for item in ledger(strict_world) if "entry" in item]
+    assert hashlib.sha256(written).hexdigest() == preserved.output["custody_sha256"]
+    assert sorted(written.splitlines()) == sorted(entries)
+    assert len(entries) == 10 + 5 + 5  # receipts, claims, holds at the platform
+
+
+def test_every_conversation_is_protected_at_the_platform_after_its_upload(
+    preserved: Ended, strict_world: World
+) -> None:
+    claimed = {
+        item["pk"].removeprefix("CONV#") for item in ledger(strict_world) if item["sk"].startswith("CLAIM#")
+    }
+    asked = genesys_requests(strict_world)
+    protections = [
+        one
+        for one in asked
+        if (one["method"], one["path"]) == ("PUT", "/api/v2/recordings/deletionprotection")
+    ]
+    executed = [
+        one for one in asked if one["method"] == "PUT" and one["path"].startswith("/api/v2/recording/jobs/")
+    ]
+
+    assert {cid for one in protections for cid in one["body"]["conversationIds"]} == claimed
+    assert max(one["at"] for one in executed) < min(one["at"] for one in protections)
+
+
+def test_no_token_and_no_secret_is_in_any_log_or_history(preserved: Ended, strict_world: World) -> None:
+    token_row = strict_world.client("dynamodb").scan(TableName=strict_world.stack.resources["Credentials"])[
+        "Items"
+    ][0]
+    token = (
+        strict_world.client("kms")
+        .decrypt(
+            CiphertextBlob=base64.b64decode(token_row["ciphertext"]["S"]),
+            EncryptionContext={"purpose": "genesys-token"},
+        )["Plaintext"]
+        .decode()
+    )
+    secrets = [token, *(client["secret"] for client in strict_world.genesys.clients.values())]
+    states = strict_world.client("stepfunctions")
+
+    said = [path.read_text() for path in strict_world.collect_logs().iterdir()]
+    for machine in ("PreserveMatterArn", "ExportRecordingsArn", "ApplyLegalHoldArn"):
+        for execution in states.list_executions(stateMachineArn=strict_world.outputs[machine])["executions"]:
+            history = states.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)
+            said.append(json.dumps(history["events"], default=str))
+
+    assert len(said) > 10
+    assert not [secret for secret in secrets for text in said if secret in text]
+    assert token not in str(ledger(strict_world)) + str(token_row)
+
+
+def test_a_second_delivery_starts_nothing_and_points_to_the_first(
+    preserved: Ended, strict_world: World
+) -> None:
+    before = len(genesys_requests(strict_world))
+
+    again = send(strict_world, request_of(strict_world))
+
+    assert again.status == "SUCCEEDED"
+    assert again.output["outcome"] == "DUPLICATE"
+    assert ":execution:" in again.output["points_to"]
+    assert len(genesys_requests(strict_world)) == before
+
+
+def test_another_body_under_a_known_id_is_a_conflict_that_changes_nothing(
+    preserved: Ended, strict_world: World
+) -> None:
+    before = ledger(strict_world)
+
+    conflict = send(strict_world, request_of(strict_world, title="Another title"))
+
+    assert (conflict.status, conflict.error) == ("FAILED", "RequestIdConflict")
+    assert "use a new request id" in conflict.cause
+    assert _sorted(ledger(strict_world)) == _sorted(before)
+
+
+def test_an_invalid_request_is_refused_by_field_kept_and_moves_nothing(
+    preserved: Ended, strict_world: World
+) -> None:
+    before, asked = ledger(strict_world), len(genesys_requests(strict_world))
+    hostile = request_of(
+        strict_world, matter_id="../../etc", request_id=f"R-{uuid.uuid4()}", surprise="<script>"
+    )
+    hostile["scope"] = {**hostile["scope"], "interval": {"start": "2026-03-02T00:00:00", "end": 7}}
+
+    refused = send(strict_world, hostile)
+
+    assert (refused.status, refused.error) == ("FAILED", "RequestRefused")
+    for field in ("matter_id", "scope.interval.start", "scope.interval.end"):
+        assert f"{field}:" in refused.cause
+    assert "etc" not in refused.cause
+    assert "script" not in refused.cause
+    assert _sorted(ledger(strict_world)) == _sorted(before)
+    assert len(genesys_requests(strict_world)) == asked
+    kept = strict_world.client("s3").list_objects_v2(
+        Bucket=strict_world.outputs["WorkBucket"], Prefix="quarantine/"
+    )
+    bodies = [
+        strict_world.client("s3")
+        .get_object(Bucket=strict_world.outputs["WorkBucket"], Key=one["Key"])["Body"]
+        .read()
+        for one in kept["Contents"]
+    ]
+    assert any(json.loads(body)["detail"] == hostile for body in bodies)
+
+
+def test_the_vendor_s_role_can_write_and_nothing_else(preserved: Ended, strict_world: World) -> None:
+    bucket = strict_world.outputs["EvidenceBucket"]
+    version = versions(strict_world)[0]
+    named = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
+    vendor = _assume_writer(strict_world)
+
+    attempts: dict[str, dict[str, Any]] = {
+        "delete_object": {},
+        "get_object": {},
+        "put_object_legal_hold": {"LegalHold": {"Status": "OFF"}},
+        "put_object_tagging": {"Tagging": {"TagSet": []}},
+    }
+
+    vendor.put_object(Bucket=bucket, Key=f"_holdfast/canary/{uuid.uuid4()}", Body=b"may be written")
+    for operation, parameters in attempts.items():
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(vendor, operation)(**named, **parameters)
+
+
+def test_the_vendor_s_role_is_not_given_to_another_organisation(strict_world: World) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        _assume_writer(strict_world, external_id=str(uuid.uuid4()))
+
+
+def _assume_writer(world: World, external_id: str = "") -> Any:
+    organization = json.loads(world.scenario_path.read_text())["organization"]["id"]
+    # A user of the vendor's account, since the root-like key of the emulator may do everything.
+    iam = world.client("iam")
+    user = f"vendor-{uuid.uuid4().hex[:8]}"
+    iam.create_user(UserName=user)
+    iam.put_user_policy(
+        UserName=user,
+        PolicyName="assume",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
+            }
+        ),
+    )
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    vendor = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="eu-central-1")
+    sts = vendor.client("sts", endpoint_url=world.emulator.url)
+    given = sts.assume_role(
+        RoleArn=world.outputs["GenesysWriterRoleArn"],
+        RoleSessionName="vendor",
+        ExternalId=external_id or organization,
+    )["Credentials"]
+    writer = boto3.Session(
+        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name="eu-central-1"
+    )
+    return writer.client("s3", endpoint_url=world.emulator.url)
+
+
+def _sorted(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(items, key=lambda item: (item["pk"], item["sk"]))
