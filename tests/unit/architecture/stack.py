@@ -1,0 +1,452 @@
+"""Rules of the template: names, roles, the separation of export and hold, and what every store must have."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from local.template import Template
+
+type Resource = dict[str, Any]
+type Statement = dict[str, Any]
+
+# One program as three functions with three roles, so that export and hold do not even share their failures.
+PROGRAM_OF = {"RecordExportFailure": "record_failure", "RecordHoldFailure": "record_failure"}
+# Who may be named with every resource, and why: these services know no resources for these actions.
+RESOURCELESS = re.compile(
+    r"xray:\w+|logs:\w*LogDeliver\w+|logs:(PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)"
+)
+SKIPPED = {"CKV_AWS_18", "CKV_AWS_27", "CKV_AWS_111", "CKV_AWS_115", "CKV_AWS_116", "CKV_AWS_117"}
+LOCKS = "s3:PutObjectLegalHold"
+NEVER = re.compile(
+    r"s3:(Delete|Bypass|PutObjectRetention|PutBucket|PutLifecycle)|dynamodb:(DeleteTable|BatchWrite)"
+    r"|kms:(Schedule|Disable)"
+)
+_USE = {"kms:Decrypt", "kms:GenerateDataKey"}
+KEY_USERS = {
+    "Events::EventBus": ("events.amazonaws.com", _USE | {"kms:DescribeKey"}),
+    "SNS::Topic": ("cloudwatch.amazonaws.com", _USE),
+    "Logs::LogGroup": ("logs.${AWS::Region}.amazonaws.com", _USE | {"kms:DescribeKey", "kms:Encrypt"}),
+}
+
+
+def of_type(template: Template, *types: str) -> dict[str, Resource]:
+    """Give the properties of the resources of some types, by logical id."""
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in template["Resources"].items()
+        if resource["Type"].removeprefix("AWS::") in types
+    }
+
+
+def functions(template: Template) -> dict[str, Resource]:
+    """Give every function with the global properties filled in."""
+    return {
+        name: {**template["Globals"]["Function"], **properties}
+        for name, properties in of_type(template, "Serverless::Function").items()
+    }
+
+
+def program_of(name: str) -> str:
+    """Tell which folder of `functions/` a function is made of: its own name, but for the few listed."""
+    return PROGRAM_OF.get(name, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements(document: Mapping[str, Any]) -> list[Statement]:
+    """Give a policy's statements with lists of actions and resources."""
+    return [
+        {**one, "Action": as_list(one["Action"]), "Resource": as_list(one.get("Resource", []))}
+        for one in as_list(document["Statement"])
+    ]
+
+
+def managed(template: Template, role: Resource) -> list[str]:
+    return [policy["Ref"] for policy in role.get("ManagedPolicyArns", [])]
+
+
+def granted(template: Template, role_name: str) -> list[Statement]:
+    """Give all statements of a role, those of its managed policies included."""
+    role = template["Resources"][role_name]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in role.get("Policies", [])]
+    documents += [
+        template["Resources"][name]["Properties"]["PolicyDocument"] for name in managed(template, role)
+    ]
+    return [statement for document in documents for statement in statements(document)]
+
+
+def role_of(properties: Resource) -> str:
+    return str(properties["Role"]["Fn::GetAtt"][0])
+
+
+def called_by(template: Template, machine: str) -> set[str]:
+    """Name the functions whose ARNs a state machine is given."""
+    values = template["Resources"][machine]["Properties"]["DefinitionSubstitutions"].values()
+    meant = {value["Fn::GetAtt"][0] for value in values if "Fn::GetAtt" in value}
+    return meant & functions(template).keys()
+
+
+def mentions(value: Any, name: str) -> bool:
+    """Tell whether a value refers to a logical id, by Ref, GetAtt or Sub."""
+    if isinstance(value, dict):
+        if value.get("Ref") == name or as_list(value.get("Fn::GetAtt", ""))[0] == name:
+            return True
+        return any(mentions(inner, name) for inner in value.values())
+    if isinstance(value, list):
+        return any(mentions(inner, name) for inner in value)
+    return isinstance(value, str) and re.search(rf"\$\{{{re.escape(name)}[.}}]", value) is not None
+
+
+# --- names and roles -------------------------------------------------------------------------------------
+
+
+def names(template: Template, folders: set[str]) -> Iterator[str]:
+    """A function's folder is its step module is its logical id."""
+    defined = functions(template)
+    for name, properties in defined.items():
+        if properties["CodeUri"] != f"functions/{program_of(name)}":
+            yield f"{name}: its folder should be functions/{program_of(name)}"
+    missing = folders - {program_of(name) for name in defined}
+    yield from (f"functions/{folder}: no function is made of it" for folder in sorted(missing))
+
+
+def roles(template: Template) -> Iterator[str]:
+    """One role each."""
+    bearers = {**functions(template), **of_type(template, "Serverless::StateMachine")}
+    for name, properties in bearers.items():
+        if role_of(properties) != f"{name}Role":
+            yield f"{name}: shares a role, or its role is not named after it"
+    idle = of_type(template, "IAM::Role").keys() - {f"{name}Role" for name in bearers} - {"GenesysWriterRole"}
+    yield from (f"{name}: a role that nobody has" for name in sorted(idle))
+
+
+def grants(template: Template) -> Iterator[str]:
+    """Concrete actions on concrete resources."""
+    for role in of_type(template, "IAM::Role"):
+        for statement in granted(template, role):
+            resources, actions = statement["Resource"], statement["Action"]
+            yield from (f"{role}: {action} names no action" for action in actions if "*" in action)
+            yield from (f"{role}: nobody may {action}" for action in actions if NEVER.match(action))
+            if "NotAction" in statement or "NotResource" in statement or not resources:
+                yield f"{role}: says what it may not, instead of what it may"
+            for wild in (one["Fn::Sub"] for one in resources if "*" in str(one) and isinstance(one, dict)):
+                if not re.fullmatch(r"[^*]*\$\{(\w+\.Arn|AWS::StackName)\}[^*]*[/:]\*", str(wild)):
+                    yield f"{role}: {wild} is wider than one place"
+            if "*" in resources and not all(RESOURCELESS.fullmatch(action) for action in actions):
+                yield f"{role}: {', '.join(actions)} on everything"
+
+
+# --- the separation --------------------------------------------------------------------------------------
+
+
+def sides(template: Template) -> dict[str, set[str]]:
+    """Tell which functions belong to which side: a workflow's, or what works by itself off a queue."""
+    return {
+        "conductor": called_by(template, "PreserveMatter"),
+        "export": called_by(template, "ExportRecordings"),
+        "hold": called_by(template, "ApplyLegalHold"),
+        "arrival": {name for name, properties in functions(template).items() if "Events" in properties},
+    }
+
+
+def separation(template: Template) -> Iterator[str]:
+    """Data movement and hold share no function, no role (see `roles`) and no state machine."""
+    members = sides(template)
+    for name in functions(template):
+        on = [side for side, its in members.items() if name in its]
+        if len(on) != 1:
+            yield f"{name}: stands on {len(on)} sides ({', '.join(on)})"
+    for side, machine in (("export", "ExportRecordings"), ("hold", "ApplyLegalHold")):
+        role = f"{machine}Role"
+        for name in functions(template).keys() - members[side]:
+            if _is_granted(template, role, "lambda:", name):
+                yield f"{machine}: may invoke {name}, which is not its own"
+        for other in of_type(template, "Serverless::StateMachine").keys() - {machine}:
+            if _is_granted(template, role, "states:", other):
+                yield f"{machine}: may start {other}"
+
+
+def boundaries(template: Template) -> Iterator[str]:
+    """Only the arrival path touches evidence; the side that holds at the platform writes no objects."""
+    for side in ("conductor", "export", "hold"):
+        for name in sorted(sides(template)[side]):
+            for statement in granted(template, role_of(functions(template)[name])):
+                on_evidence = mentions(statement, "EvidenceBucket") or "-evidence-" in json.dumps(statement)
+                for action in statement["Action"]:
+                    if re.search(r"LegalHold|Tagging|Retention", action):
+                        yield f"{name}: of the {side} side, and may {action}"
+                    if on_evidence and not action.startswith("s3:GetBucket"):
+                        yield f"{name}: of the {side} side, and may {action} recordings"
+                    if side == "hold" and action.startswith("s3:Put"):
+                        yield f"{name}: of the {side} side, and may write objects"
+
+
+def _is_granted(template: Template, role: str, action: str, on: str) -> bool:
+    """Tell whether a role may do something to what a logical id or a spelled-out name stands for."""
+    spelled = re.compile(rf"-{re.sub(r'(?<!^)(?=[A-Z])', '-', on).lower()}\b")
+    return any(
+        any(one.startswith(action) for one in statement["Action"])
+        and (mentions(statement["Resource"], on) or spelled.search(json.dumps(statement["Resource"])))
+        for statement in granted(template, role)
+    )
+
+
+def locks(template: Template) -> Iterator[str]:
+    """Only SecureObjects locks, and nobody lifts."""
+    for role in of_type(template, "IAM::Role"):
+        for statement in granted(template, role):
+            if LOCKS not in statement["Action"]:
+                continue
+            if role != "SecureObjectsRole":
+                yield f"{role}: may lock"
+            if statement.get("Condition") != {"StringEquals": {"s3:object-lock-legal-hold": "ON"}}:
+                yield f"{role}: may lift a hold"
+
+
+def evidence_policy(template: Template) -> Iterator[str]:
+    """The bucket itself denies to everybody what no role should have anyway."""
+    denied: dict[str, Any] = {}
+    policy = template["Resources"]["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"]
+    for statement in statements(policy):
+        if statement["Effect"] == "Deny" and statement["Principal"] == "*":
+            denied |= {action: statement.get("Condition", "always") for action in statement["Action"]}
+    writer = {"Fn::GetAtt": ["GenesysWriterRole", "Arn"]}
+    wanted = {
+        LOCKS: {"StringEquals": {"s3:object-lock-legal-hold": "OFF"}},
+        "s3:DeleteObject": "always",
+        "s3:DeleteObjectVersion": "always",
+        "s3:PutObject": {"ArnNotEquals": {"aws:PrincipalArn": writer}},
+    }
+    for action, when in wanted.items():
+        if denied.get(action) != when:
+            yield f"EvidenceBucketPolicy: does not deny {action} as it should"
+
+
+def vendor(template: Template) -> Iterator[str]:
+    """The vendor assumes its role with our organisation's id, and can write and nothing else."""
+    role = template["Resources"]["GenesysWriterRole"]["Properties"]
+    (trust,) = statements(role["AssumeRolePolicyDocument"])
+    if trust.get("Condition") != {"StringEquals": {"sts:ExternalId": {"Ref": "GenesysOrganizationId"}}}:
+        yield "GenesysWriterRole: can be assumed without the organisation's id"
+    allowed = {"s3:PutObject", "s3:PutObjectAcl", "s3:GetBucketLocation", "s3:GetEncryptionConfiguration"}
+    allowed |= {"kms:GenerateDataKey", "kms:Decrypt"}
+    given = {action for one in granted(template, "GenesysWriterRole") for action in one["Action"]}
+    yield from (f"GenesysWriterRole: {action} is not its business" for action in sorted(given - allowed))
+    yield from (f"GenesysWriterRole: needs {action}" for action in sorted(allowed - given))
+
+
+def credentials(template: Template) -> Iterator[str]:
+    """Secret and token are behind one policy."""
+    for role in of_type(template, "IAM::Role"):
+        own = template["Resources"][role]["Properties"].get("Policies", [])
+        if mentions(own, "Credentials") or mentions(own, "GenesysSecret"):
+            yield f"{role}: reads credentials by a policy of its own"
+    for name, policy in of_type(template, "IAM::ManagedPolicy").items():
+        if name != "GenesysCaller" and (mentions(policy, "Credentials") or mentions(policy, "GenesysSecret")):
+            yield f"{name}: reads credentials"
+
+
+# --- the stores ------------------------------------------------------------------------------------------
+
+
+def buckets(template: Template) -> Iterator[str]:
+    """Versioned, encrypted with the key, closed to the public and to plain HTTP, kept when the stack goes."""
+    tls = {"Bool": {"aws:SecureTransport": "false"}}
+    for name, properties in of_type(template, "S3::Bucket").items():
+        resource = template["Resources"][name]
+        if properties.get("VersioningConfiguration") != {"Status": "Enabled"}:
+            yield f"{name}: is not versioned"
+        if set(properties.get("PublicAccessBlockConfiguration", {"": False}).values()) != {True}:
+            yield f"{name}: may be made public"
+        (rule,) = properties.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [{}])
+        if not rule.get("BucketKeyEnabled") or not mentions(rule, "Key"):
+            yield f"{name}: is not encrypted with the key and bucket keys"
+        if resource.get("DeletionPolicy") != "Retain" or resource.get("UpdateReplacePolicy") != "Retain":
+            yield f"{name}: goes with the stack"
+        policy = template["Resources"].get(
+            f"{name}Policy", {"Properties": {"PolicyDocument": {"Statement": []}}}
+        )
+        denials = [
+            one for one in statements(policy["Properties"]["PolicyDocument"]) if one.get("Condition") == tls
+        ]
+        if [(one["Effect"], one["Action"], len(one["Resource"])) for one in denials] != [
+            ("Deny", ["s3:*"], 2)
+        ]:
+            yield f"{name}: can be reached without TLS"
+    evidence = template["Resources"]["EvidenceBucket"]["Properties"]
+    if not evidence.get("ObjectLockEnabled") or "ObjectLockConfiguration" in evidence:
+        yield "EvidenceBucket: needs Object Lock, and no default retention"
+    retention = (
+        template["Resources"]["RecordsBucket"]["Properties"].get("ObjectLockConfiguration", {}).get("Rule")
+    )
+    if retention != {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": {"Ref": "SealRetentionDays"}}}:
+        yield "RecordsBucket: needs a COMPLIANCE retention of SealRetentionDays"
+    if "Default" in template["Parameters"]["SealRetentionDays"]:
+        yield "SealRetentionDays: cannot be undone, so nobody may get it by default"
+
+
+def arrival_wiring(template: Template) -> Iterator[str]:
+    """Bucket, queue policy and vendor role agree on a name that is spelled out three times."""
+    bucket = template["Resources"]["EvidenceBucket"]
+    arn = {"Fn::Sub": f"arn:${{AWS::Partition}}:s3:::{bucket['Properties']['BucketName']['Fn::Sub']}"}
+    (notified,) = bucket["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    if notified != {"Event": "s3:ObjectCreated:*", "Queue": {"Fn::GetAtt": ["ArrivalQueue", "Arn"]}}:
+        yield "EvidenceBucket: must notify the arrival queue of every object"
+    if bucket.get("DependsOn") != "ArrivalQueuePolicy":
+        yield "EvidenceBucket: S3 tests the queue's policy when the bucket is made"
+    policy = template["Resources"]["ArrivalQueuePolicy"]["Properties"]["PolicyDocument"]
+    sources = [
+        one.get("Condition", {}).get("ArnEquals") for one in statements(policy) if one["Effect"] == "Allow"
+    ]
+    if sources != [{"aws:SourceArn": arn}]:
+        yield "ArrivalQueuePolicy: must let this bucket send, and no other"
+    written = granted(template, "GenesysWriterRole")[0]["Resource"]
+    if written != [{"Fn::Sub": f"{arn['Fn::Sub']}/*"}]:
+        yield "GenesysWriterRole: must write into this bucket"
+
+
+def queues(template: Template) -> Iterator[str]:
+    """Encrypted; patient enough for their function; with dead letters somebody writes down."""
+    for name, properties in of_type(template, "SQS::Queue").items():
+        if properties.get("SqsManagedSseEnabled") is not True:
+            yield f"{name}: is not encrypted"
+        if properties.get("MessageRetentionPeriod") != 1_209_600:
+            yield f"{name}: forgets before the 14 days that SQS can remember"
+    for name, properties in functions(template).items():
+        for event in properties.get("Events", {}).values():
+            queue_name = event["Properties"]["Queue"]["Fn::GetAtt"][0]
+            queue = template["Resources"][queue_name]["Properties"]
+            if queue.get("VisibilityTimeout", 30) < 6 * properties["Timeout"]:
+                yield f"{queue_name}: is visible again too soon for the {properties['Timeout']} s of {name}"
+            if name != "ParkMessages" and not mentions(queue.get("RedrivePolicy"), "DeadLetters"):
+                yield f"{queue_name}: has no dead letters"
+
+
+def stores(template: Template) -> Iterator[str]:
+    """Tables, topics and logs are encrypted with the key; tables can be restored, logs end."""
+    for name, properties in of_type(template, "DynamoDB::Table").items():
+        if not mentions(properties.get("SSESpecification"), "Key"):
+            yield f"{name}: is not encrypted with the key"
+        if properties.get("PointInTimeRecoverySpecification") != {"PointInTimeRecoveryEnabled": True}:
+            yield f"{name}: cannot be restored to a moment"
+    ledger = template["Resources"]["Ledger"]
+    if ledger.get("DeletionPolicy") != "Retain" or not ledger["Properties"].get("DeletionProtectionEnabled"):
+        yield "Ledger: can be deleted"
+    keyed = {
+        "SNS::Topic": "KmsMasterKeyId",
+        "Logs::LogGroup": "KmsKeyId",
+        "SecretsManager::Secret": "KmsKeyId",
+    }
+    for kind, attribute in {**keyed, "Events::EventBus": "KmsKeyIdentifier"}.items():
+        for name, properties in of_type(template, kind).items():
+            if not mentions(properties.get(attribute), "Key"):
+                yield f"{name}: is not encrypted with the key"
+    for name, properties in of_type(template, "Logs::LogGroup").items():
+        if properties.get("RetentionInDays") != {"Ref": "LogRetentionDays"}:
+            yield f"{name}: is kept for ever"
+
+
+def key(template: Template) -> Iterator[str]:
+    """Services that use the key on their own account stand in its policy."""
+    policy = statements(template["Resources"]["Key"]["Properties"]["KeyPolicy"])
+    for kind, (service, needed) in KEY_USERS.items():
+        if not of_type(template, kind):
+            continue
+        given = {
+            action
+            for one in policy
+            if one["Effect"] == "Allow" and service in json.dumps(one["Principal"])
+            for action in one["Action"]
+        }
+        yield from (f"Key: {service} needs {action}" for action in sorted(needed - given))
+    for one in policy:
+        if "Service" in one["Principal"] and "Condition" not in one and one["Action"] != ["kms:DescribeKey"]:
+            yield f"Key: {one['Sid']} is open to that service on behalf of anybody"
+
+
+# --- what is seen ----------------------------------------------------------------------------------------
+
+
+def observation(template: Template) -> Iterator[str]:
+    """Everything that runs is traced and logs into groups that end."""
+    for name, properties in functions(template).items():
+        if properties.get("Tracing") != "Active" or not mentions(
+            properties.get("LoggingConfig"), "FunctionLogs"
+        ):
+            yield f"{name}: is not traced, or logs elsewhere"
+    for name, properties in of_type(template, "Serverless::StateMachine").items():
+        if properties.get("Tracing") != {"Enabled": True} or not mentions(
+            properties.get("Logging"), "WorkflowLogs"
+        ):
+            yield f"{name}: is not traced, or logs elsewhere"
+        if properties.get("Logging", {}).get("IncludeExecutionData") is not False:
+            yield f"{name}: logs what it carries"
+
+
+def alarms(template: Template, counters: set[str]) -> Iterator[str]:
+    """Every alarm says what to do, tells somebody, and watches a metric that exists."""
+    for name, properties in of_type(template, "CloudWatch::Alarm").items():
+        if len(properties.get("AlarmDescription", "")) < 40:
+            yield f"{name}: does not say what to do"
+        if properties.get("AlarmActions") != [{"Ref": "AlarmTopic"}]:
+            yield f"{name}: tells nobody"
+        if properties.get("TreatMissingData") != "notBreaching":
+            yield f"{name}: takes silence for trouble"
+        if properties["Namespace"] == "Holdfast":
+            if properties["MetricName"] not in counters:
+                yield f"{name}: watches {properties['MetricName']}, which nobody counts"
+            if properties["Dimensions"] != [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]:
+                yield f"{name}: watches a dimension nobody counts by"
+
+
+# --- nothing idle ----------------------------------------------------------------------------------------
+
+
+def settings(template: Template, read: set[str]) -> Iterator[str]:
+    """What is told is read, what is read is told, and every parameter is used."""
+    told = {
+        name
+        for name in template["Globals"]["Function"]["Environment"]["Variables"]
+        if not name.startswith("POWERTOOLS_")
+    }
+    yield from (f"{name}: told, and never read" for name in sorted(told - read))
+    yield from (f"{name}: read, and never told" for name in sorted(read - told))
+    rest = {part: template[part] for part in template if part not in {"Parameters", "Metadata"}}
+    yield from (
+        f"{name}: a parameter that nothing uses"
+        for name in template["Parameters"]
+        if not mentions(rest, name)
+    )
+    for name in template.get("Conditions", {}):
+        if f'"Condition": "{name}"' not in json.dumps(template["Resources"]):
+            yield f"{name}: a condition that nothing uses"
+
+
+def substitutions(template: Template, text_of: Callable[[str], str]) -> Iterator[str]:
+    """Every placeholder of a definition is filled, with nothing left over, by what is named like it."""
+    for name, properties in of_type(template, "Serverless::StateMachine").items():
+        given = properties["DefinitionSubstitutions"]
+        wanted = set(re.findall(r"\$\{(\w+)\}", text_of(properties["DefinitionUri"])))
+        yield from (f"{name}: nobody fills ${{{one}}}" for one in sorted(wanted - given.keys()))
+        yield from (f"{name}: {one} fills nothing" for one in sorted(given.keys() - wanted))
+        for placeholder, value in given.items():
+            meant = placeholder.removesuffix("Arn")
+            if placeholder != "Partition" and not mentions(value, meant):
+                yield f"{name}: {placeholder} is not of {meant}"
+        granted_names = [
+            one for one in functions(template) if _is_granted(template, f"{name}Role", "lambda:", one)
+        ]
+        called = called_by(template, name)
+        yield from (f"{name}: may not invoke {one}" for one in sorted(called - set(granted_names)))
+        yield from (f"{name}: never invokes {one}" for one in sorted(set(granted_names) - called))
+
+
+def skips(template: Template) -> Iterator[str]:
+    """A check is skipped for a reason, and only one of the few that are known not to fit."""
+    for name, resource in template["Resources"].items():
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+            if skip["id"] not in SKIPPED or len(skip.get("comment", "")) < 20:
+                yield f"{name}: skips {skip['id']} without a reason"

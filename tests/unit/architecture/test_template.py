@@ -1,0 +1,504 @@
+"""The template keeps its rules, and a template that breaks one is found out."""
+
+import copy
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.ports import Counter
+from local.template import Template, read_template
+from tests.unit.architecture import stack
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE = read_template(ROOT / "template.yaml")
+PROGRAM = ROOT / "layers/holdfast/holdfast"
+FOLDERS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
+READ = {
+    name
+    for path in [PROGRAM / "bootstrap.py", PROGRAM / "settings.py", *ROOT.glob("functions/*/app.py")]
+    for name in re.findall(r"\"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\"", path.read_text())
+}
+COUNTERS = {counter.value for counter in Counter} | {"HoldLag"}
+
+type Rule = Callable[[Template], Iterable[str]]
+
+RULES: dict[str, Rule] = {
+    "names": lambda template: stack.names(template, FOLDERS),
+    "roles": stack.roles,
+    "grants": stack.grants,
+    "separation": stack.separation,
+    "boundaries": stack.boundaries,
+    "locks": stack.locks,
+    "evidence_policy": stack.evidence_policy,
+    "vendor": stack.vendor,
+    "credentials": stack.credentials,
+    "buckets": stack.buckets,
+    "arrival_wiring": stack.arrival_wiring,
+    "queues": stack.queues,
+    "stores": stack.stores,
+    "key": stack.key,
+    "observation": stack.observation,
+    "alarms": lambda template: stack.alarms(template, COUNTERS),
+    "settings": lambda template: stack.settings(template, READ),
+    "substitutions": lambda template: stack.substitutions(template, lambda uri: (ROOT / uri).read_text()),
+    "skips": stack.skips,
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_template_keeps_its_rules(rule: str) -> None:
+    assert list(RULES[rule](TEMPLATE)) == []
+
+
+def test_every_function_has_a_step_of_its_name() -> None:
+    steps = {path.stem for path in (PROGRAM / "steps").glob("*.py")}
+
+    assert FOLDERS
+    assert steps >= FOLDERS
+
+
+# --- mutants: (the rule, what is broken, what is said of it) -----------------------------------------------
+
+type Mutation = Callable[[dict[str, Any]], object]
+
+
+def statement(resources: dict[str, Any], role: str, index: int) -> dict[str, Any]:
+    """Give a statement of a role's own policy, of a managed policy or of a bucket's."""
+    properties = resources[role]["Properties"]
+    document = properties["Policies"][0] if "Policies" in properties else properties
+    found: dict[str, Any] = document["PolicyDocument"]["Statement"][index]
+    return found
+
+
+def grant(resources: dict[str, Any], role: str, action: str, resource: Any) -> None:
+    document = resources[role]["Properties"]["Policies"][0]["PolicyDocument"]
+    document["Statement"].append({"Effect": "Allow", "Action": action, "Resource": resource})
+
+
+def properties(resources: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = resources[name]["Properties"]
+    return found
+
+
+EVIDENCE = {"Fn::Sub": "${EvidenceBucket.Arn}/*"}
+MUTANTS: dict[str, tuple[str, Mutation, str]] = {
+    "another folder": (
+        "names",
+        lambda r: properties(r, "PlaceHolds").update(CodeUri="functions/hold"),
+        "PlaceHolds: its folder should be functions/place_holds",
+    ),
+    "a folder without a function": (
+        "names",
+        lambda r: r.pop("HashObjects"),
+        "functions/hash_objects: no function",
+    ),
+    "a shared role": (
+        "roles",
+        lambda r: properties(r, "PlaceHolds").update(Role={"Fn::GetAtt": ["ConfirmHoldsRole", "Arn"]}),
+        "PlaceHolds: shares a role",
+    ),
+    "a role nobody has": (
+        "roles",
+        lambda r: r.update(OldRole=r["PlaceHoldsRole"]),
+        "OldRole: a role that nobody has",
+    ),
+    "any action of a service": (
+        "grants",
+        lambda r: statement(r, "PlaceHoldsRole", 0).update(Action="dynamodb:*"),
+        "dynamodb:* names no action",
+    ),
+    "any resource": (
+        "grants",
+        lambda r: statement(r, "PlaceHoldsRole", 0).update(Resource="*"),
+        "PlaceHoldsRole: dynamodb:",
+    ),
+    "any resource by a shared policy": (
+        "grants",
+        lambda r: statement(r, "GenesysCaller", 0).update(Resource="*"),
+        "secretsmanager:GetSecretValue on everything",
+    ),
+    "any resource of a kind": (
+        "grants",
+        lambda r: grant(r, "ReconcileRole", "s3:GetObject", {"Fn::Sub": "arn:${AWS::Partition}:s3:::*"}),
+        "ReconcileRole: arn:${AWS::Partition}:s3:::* is wider than one place",
+    ),
+    "the right to delete": (
+        "grants",
+        lambda r: grant(r, "SecureObjectsRole", "s3:DeleteObjectVersion", EVIDENCE),
+        "SecureObjectsRole: nobody may s3:DeleteObjectVersion",
+    ),
+    "all but some": (
+        "grants",
+        lambda r: statement(r, "PlaceHoldsRole", 0).update(NotAction="s3:DeleteObject"),
+        "says what it may not",
+    ),
+    "an export that locks": (
+        "boundaries",
+        lambda r: grant(r, "StartExportJobRole", "s3:PutObjectLegalHold", EVIDENCE),
+        "StartExportJob: of the export side, and may s3:PutObjectLegalHold",
+    ),
+    "an export that tags": (
+        "boundaries",
+        lambda r: grant(r, "CheckExportJobRole", "s3:PutObjectVersionTagging", EVIDENCE),
+        "CheckExportJob: of the export side, and may s3:PutObjectVersionTagging",
+    ),
+    "an export that writes evidence": (
+        "boundaries",
+        lambda r: grant(r, "CheckExportJobRole", "s3:PutObject", EVIDENCE),
+        "CheckExportJob: of the export side, and may s3:PutObject recordings",
+    ),
+    "an export that locks by a shared policy": (
+        "boundaries",
+        lambda r: statement(r, "GenesysCaller", 0).update(Action="s3:PutObjectLegalHold"),
+        "StartExportJob: of the export side",
+    ),
+    "a hold that writes": (
+        "boundaries",
+        lambda r: grant(r, "PlaceHoldsRole", "s3:PutObject", {"Fn::Sub": "${WorkBucket.Arn}/*"}),
+        "PlaceHolds: of the hold side, and may write objects",
+    ),
+    "a function of both sides": (
+        "separation",
+        lambda r: properties(r, "ApplyLegalHold")["DefinitionSubstitutions"].update(
+            RecordFailureArn={"Fn::GetAtt": ["RecordExportFailure", "Arn"]}
+        ),
+        "RecordExportFailure: stands on 2 sides (export, hold)",
+    ),
+    "a function of the conductor and the export": (
+        "separation",
+        lambda r: properties(r, "ExportRecordings")["DefinitionSubstitutions"].update(
+            SealCustodyArn={"Fn::GetAtt": ["SealCustody", "Arn"]}
+        ),
+        "SealCustody: stands on 2 sides",
+    ),
+    "an export that invokes a hold": (
+        "separation",
+        lambda r: grant(
+            r, "ExportRecordingsRole", "lambda:InvokeFunction", {"Fn::GetAtt": ["PlaceHolds", "Arn"]}
+        ),
+        "ExportRecordings: may invoke PlaceHolds",
+    ),
+    "an export that starts a hold": (
+        "separation",
+        lambda r: grant(
+            r, "ExportRecordingsRole", "states:StartExecution", {"Fn::GetAtt": ["ApplyLegalHold", "Arn"]}
+        ),
+        "ExportRecordings: may start ApplyLegalHold",
+    ),
+    "an export that starts a hold by its name": (
+        "separation",
+        lambda r: grant(
+            r,
+            "ExportRecordingsRole",
+            "states:StartExecution",
+            {"Fn::Sub": "${AWS::StackName}-apply-legal-hold"},
+        ),
+        "ExportRecordings: may start ApplyLegalHold",
+    ),
+    "an export that writes evidence by its name": (
+        "boundaries",
+        lambda r: grant(
+            r,
+            "CheckExportJobRole",
+            "s3:PutObject",
+            {"Fn::Sub": "arn:aws:s3:::${AWS::StackName}-evidence-1/*"},
+        ),
+        "CheckExportJob: of the export side, and may s3:PutObject recordings",
+    ),
+    "a lock by another role": (
+        "locks",
+        lambda r: grant(r, "ReconcileRole", "s3:PutObjectLegalHold", EVIDENCE),
+        "ReconcileRole: may lock",
+    ),
+    "a lock that can be lifted": (
+        "locks",
+        lambda r: statement(r, "SecureObjectsRole", 0).pop("Condition"),
+        "SecureObjectsRole: may lift a hold",
+    ),
+    "a bucket that lets a hold be lifted": (
+        "evidence_policy",
+        lambda r: statement(r, "EvidenceBucketPolicy", 2).update(Effect="Allow"),
+        "does not deny s3:PutObjectLegalHold",
+    ),
+    "a bucket that lets some delete": (
+        "evidence_policy",
+        lambda r: statement(r, "EvidenceBucketPolicy", 1).update(
+            Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+        ),
+        "does not deny s3:DeleteObject as",
+    ),
+    "a bucket that lets others write": (
+        "evidence_policy",
+        lambda r: statement(r, "EvidenceBucketPolicy", 3).update(Action="s3:PutObjectAcl"),
+        "does not deny s3:PutObject as",
+    ),
+    "a vendor without its external id": (
+        "vendor",
+        lambda r: properties(r, "GenesysWriterRole")["AssumeRolePolicyDocument"]["Statement"][0].pop(
+            "Condition"
+        ),
+        "can be assumed without the organisation's id",
+    ),
+    "a vendor that reads": (
+        "vendor",
+        lambda r: grant(r, "GenesysWriterRole", "s3:GetObject", EVIDENCE),
+        "s3:GetObject is not its business",
+    ),
+    "credentials by a policy of its own": (
+        "credentials",
+        lambda r: grant(r, "ReconcileRole", "dynamodb:GetItem", {"Fn::GetAtt": ["Credentials", "Arn"]}),
+        "ReconcileRole: reads credentials",
+    ),
+    "credentials for everybody": (
+        "credentials",
+        lambda r: statement(r, "FunctionBasics", 0).update(Resource={"Fn::GetAtt": ["GenesysSecret", "Id"]}),
+        "FunctionBasics: reads credentials",
+    ),
+    "no versions": (
+        "buckets",
+        lambda r: properties(r, "WorkBucket").pop("VersioningConfiguration"),
+        "WorkBucket: is not versioned",
+    ),
+    "a public bucket": (
+        "buckets",
+        lambda r: properties(r, "WorkBucket")["PublicAccessBlockConfiguration"].update(
+            BlockPublicPolicy=False
+        ),
+        "WorkBucket: may be made public",
+    ),
+    "no key": (
+        "buckets",
+        lambda r: properties(r, "RecordsBucket").pop("BucketEncryption"),
+        "RecordsBucket: is not encrypted",
+    ),
+    "a bucket that goes": (
+        "buckets",
+        lambda r: r["EvidenceBucket"].pop("DeletionPolicy"),
+        "EvidenceBucket: goes with the stack",
+    ),
+    "plain HTTP": (
+        "buckets",
+        lambda r: statement(r, "RecordsBucketPolicy", 0).update(Effect="Allow"),
+        "RecordsBucket: can be reached without TLS",
+    ),
+    "no bucket policy": (
+        "buckets",
+        lambda r: r.pop("WorkBucketPolicy"),
+        "WorkBucket: can be reached without TLS",
+    ),
+    "no Object Lock": (
+        "buckets",
+        lambda r: properties(r, "EvidenceBucket").pop("ObjectLockEnabled"),
+        "EvidenceBucket: needs Object Lock",
+    ),
+    "retention that an administrator can lift": (
+        "buckets",
+        lambda r: properties(r, "RecordsBucket")["ObjectLockConfiguration"]["Rule"][
+            "DefaultRetention"
+        ].update(Mode="GOVERNANCE"),
+        "RecordsBucket: needs a COMPLIANCE retention",
+    ),
+    "another bucket name": (
+        "arrival_wiring",
+        lambda r: properties(r, "EvidenceBucket").update(
+            BucketName={"Fn::Sub": "${AWS::StackName}-evidence"}
+        ),
+        "ArrivalQueuePolicy: must let this bucket send",
+    ),
+    "a vendor of another bucket": (
+        "arrival_wiring",
+        lambda r: statement(r, "GenesysWriterRole", 0).update(Resource=EVIDENCE),
+        "GenesysWriterRole: must write into this bucket",
+    ),
+    "a bucket before its queue's policy": (
+        "arrival_wiring",
+        lambda r: r["EvidenceBucket"].pop("DependsOn"),
+        "S3 tests the queue's policy",
+    ),
+    "a bucket that tells nobody": (
+        "arrival_wiring",
+        lambda r: properties(r, "EvidenceBucket")["NotificationConfiguration"]["QueueConfigurations"][
+            0
+        ].update(Event="s3:ObjectCreated:Put"),
+        "must notify the arrival queue of every object",
+    ),
+    "a hasty queue": (
+        "queues",
+        lambda r: properties(r, "SecureObjects").update(Timeout=301),
+        "ArrivalQueue: is visible again too soon for the 301 s of SecureObjects",
+    ),
+    "a plain queue": (
+        "queues",
+        lambda r: properties(r, "HashQueue").pop("SqsManagedSseEnabled"),
+        "HashQueue: is not encrypted",
+    ),
+    "a forgetful queue": (
+        "queues",
+        lambda r: properties(r, "LostEvents").pop("MessageRetentionPeriod"),
+        "LostEvents: forgets",
+    ),
+    "a queue without dead letters": (
+        "queues",
+        lambda r: properties(r, "HashQueue").pop("RedrivePolicy"),
+        "HashQueue: has no dead letters",
+    ),
+    "a plain table": (
+        "stores",
+        lambda r: properties(r, "Credentials").pop("SSESpecification"),
+        "Credentials: is not encrypted",
+    ),
+    "a table without a past": (
+        "stores",
+        lambda r: properties(r, "Ledger").pop("PointInTimeRecoverySpecification"),
+        "Ledger: cannot be restored",
+    ),
+    "a ledger that can be deleted": (
+        "stores",
+        lambda r: properties(r, "Ledger").update(DeletionProtectionEnabled=False),
+        "Ledger: can be deleted",
+    ),
+    "a plain topic": (
+        "stores",
+        lambda r: properties(r, "NoticeTopic").pop("KmsMasterKeyId"),
+        "NoticeTopic: is not encrypted",
+    ),
+    "a plain bus": (
+        "stores",
+        lambda r: properties(r, "RequestBus").pop("KmsKeyIdentifier"),
+        "RequestBus: is not encrypted",
+    ),
+    "eternal logs": (
+        "stores",
+        lambda r: properties(r, "WorkflowLogs").pop("RetentionInDays"),
+        "WorkflowLogs: is kept for ever",
+    ),
+    "a bus that may not use its key": (
+        "key",
+        lambda r: properties(r, "Key")["KeyPolicy"].update(
+            Statement=[
+                one for one in properties(r, "Key")["KeyPolicy"]["Statement"] if "events" not in str(one)
+            ]
+        ),
+        "Key: events.amazonaws.com needs kms:Decrypt",
+    ),
+    "a key open to a service": (
+        "key",
+        lambda r: properties(r, "Key")["KeyPolicy"]["Statement"][1].pop("Condition"),
+        "is open to that service",
+    ),
+    "a workflow that is not traced": (
+        "observation",
+        lambda r: properties(r, "ApplyLegalHold").pop("Tracing"),
+        "ApplyLegalHold: is not traced",
+    ),
+    "a function that is not traced": (
+        "observation",
+        lambda r: properties(r, "Preflight").update(Tracing="PassThrough"),
+        "Preflight: is not traced",
+    ),
+    "a workflow that logs what it carries": (
+        "observation",
+        lambda r: properties(r, "PreserveMatter")["Logging"].update(IncludeExecutionData=True),
+        "PreserveMatter: logs what it carries",
+    ),
+    "a mute alarm": (
+        "alarms",
+        lambda r: properties(r, "RunFailed").pop("AlarmActions"),
+        "RunFailed: tells nobody",
+    ),
+    "an alarm without words": (
+        "alarms",
+        lambda r: properties(r, "RunFailed").pop("AlarmDescription"),
+        "RunFailed: does not say what to do",
+    ),
+    "an alarm on nothing": (
+        "alarms",
+        lambda r: properties(r, "MessagesParked").update(MetricName="ParkedMessages"),
+        "MessagesParked: watches ParkedMessages",
+    ),
+    "a parameter for nobody": (
+        "settings",
+        lambda r: properties(r, "HoldLagHigh").update(Threshold=900),
+        "HoldLagAlarmSeconds: a parameter that nothing uses",
+    ),
+    "a placeholder that nobody fills": (
+        "substitutions",
+        lambda r: properties(r, "ApplyLegalHold")["DefinitionSubstitutions"].pop("PlaceHoldsArn"),
+        "nobody fills ${PlaceHoldsArn}",
+    ),
+    "a filling for nothing": (
+        "substitutions",
+        lambda r: properties(r, "ApplyLegalHold")["DefinitionSubstitutions"].update(
+            LedgerTable={"Ref": "Ledger"}
+        ),
+        "LedgerTable fills nothing",
+    ),
+    "the wrong function": (
+        "substitutions",
+        lambda r: properties(r, "ApplyLegalHold")["DefinitionSubstitutions"].update(
+            PlaceHoldsArn={"Fn::GetAtt": ["ConfirmHolds", "Arn"]}
+        ),
+        "PlaceHoldsArn is not of PlaceHolds",
+    ),
+    "a function the workflow may not invoke": (
+        "substitutions",
+        lambda r: statement(r, "ApplyLegalHoldRole", 0)["Resource"].pop(0),
+        "ApplyLegalHold: may not invoke PlaceHolds",
+    ),
+    "an idle right to invoke": (
+        "substitutions",
+        lambda r: statement(r, "ApplyLegalHoldRole", 0)["Resource"].append(
+            {"Fn::GetAtt": ["Preflight", "Arn"]}
+        ),
+        "ApplyLegalHold: never invokes Preflight",
+    ),
+    "a skip of another check": (
+        "skips",
+        lambda r: r["WorkBucket"]["Metadata"]["checkov"]["skip"].append(
+            {"id": "CKV_AWS_53", "comment": "x" * 30}
+        ),
+        "WorkBucket: skips CKV_AWS_53",
+    ),
+    "a skip without a reason": (
+        "skips",
+        lambda r: r["WorkBucket"]["Metadata"]["checkov"]["skip"][0].pop("comment"),
+        "WorkBucket: skips CKV_AWS_18 without a reason",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "mutate", "said"), MUTANTS.values(), ids=MUTANTS)
+def test_a_broken_template_is_found(rule: str, mutate: Mutation, said: str) -> None:
+    broken = copy.deepcopy(TEMPLATE)
+
+    mutate(broken["Resources"])
+
+    assert any(said in fault for fault in RULES[rule](broken))
+
+
+def test_no_rule_goes_without_a_mutant() -> None:
+    assert {rule for rule, _, _ in MUTANTS.values()} == RULES.keys()
+
+
+def test_a_setting_that_is_never_read_is_found() -> None:
+    broken = copy.deepcopy(TEMPLATE)
+    broken["Globals"]["Function"]["Environment"]["Variables"]["IDLE_SETTING"] = "1"
+
+    assert list(RULES["settings"](broken)) == ["IDLE_SETTING: told, and never read"]
+
+
+def test_a_setting_that_is_never_told_is_found() -> None:
+    broken = copy.deepcopy(TEMPLATE)
+    del broken["Globals"]["Function"]["Environment"]["Variables"]["WORK_BUCKET"]
+
+    assert list(RULES["settings"](broken)) == ["WORK_BUCKET: read, and never told"]
+
+
+def test_a_seal_retention_by_default_is_found() -> None:
+    broken = copy.deepcopy(TEMPLATE)
+    broken["Parameters"]["SealRetentionDays"]["Default"] = 1
+
+    assert any("nobody may get it by default" in fault for fault in RULES["buckets"](broken))
