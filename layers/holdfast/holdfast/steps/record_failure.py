@@ -17,7 +17,10 @@ def record_failure(failing: Failing, *, requests: RequestBook, telemetry: Teleme
     """Name the error, its layer and its remedy; fail the request that this execution owns, and no other."""
     error, message = innermost_error(failing.input.get("failure"))
     remedy = remedy_for(error)
-    explanation = f"{error}: {message} [layer: {remedy.layer}] What to do: {remedy.advice}."[:MAX_EXPLANATION]
+    # A nested workflow that failed has explained itself already.
+    is_explained = message.startswith(f"{error}: ")
+    advice = f"{error}: {message} [layer: {remedy.layer}] What to do: {remedy.advice}."
+    explanation = (message if is_explained else advice)[:MAX_EXPLANATION]
     # When the very first step fails, the ids are still where the event has them, and nobody has checked them.
     ids = {**_mapping(failing.input.get("detail")), **failing.input}
     matter_id, request_id = str(ids.get("matter_id")), str(ids.get("request_id"))
