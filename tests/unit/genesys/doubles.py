@@ -121,7 +121,7 @@ FREE_TEXT = "the-words-of-the-platform"
 class Sleeper:
     """Remembers how long it was asked to sleep, and does what happens meanwhile."""
 
-    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         self.slept_s: list[float] = []
         self._meanwhile = meanwhile
 
