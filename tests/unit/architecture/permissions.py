@@ -1,0 +1,219 @@
+"""Derives from the source which AWS actions each function can come to need.
+
+The way leads from the handler (which port is made by which factory) through the steps (which methods of that
+port they can reach) into the adapters (which calls of which client those make). Names carry it: a port is
+called by the same name everywhere, which is how this code is written anyway.
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+type Function = ast.FunctionDef
+type Known = Mapping[str, list[Function]]
+type Need = tuple[str, str]  # action, logical id
+
+# What IAM checks is not always called like the operation, and depends on whether a version is named.
+# Source: Service Authorization Reference, Amazon S3 and Amazon DynamoDB.
+ON_VERSIONS = {
+    "put_object_legal_hold": ("s3:PutObjectLegalHold",),
+    "get_object": ("s3:GetObjectVersion",),
+    "get_object_tagging": ("s3:GetObjectVersionTagging",),
+    "put_object_tagging": ("s3:PutObjectVersionTagging",),
+}
+ACTIONS = {
+    "get_object": ("s3:GetObject",),
+    "head_object": ("s3:GetObject",),
+    "put_object": ("s3:PutObject",),
+    "get_object_lock_configuration": ("s3:GetBucketObjectLockConfiguration",),
+    "get_bucket_versioning": ("s3:GetBucketVersioning",),
+    "get_bucket_notification_configuration": ("s3:GetBucketNotification",),
+    "get_item": ("dynamodb:GetItem",),
+    "batch_get_item": ("dynamodb:BatchGetItem",),
+    "query": ("dynamodb:Query",),
+    "put_item": ("dynamodb:PutItem",),
+    "update_item": ("dynamodb:UpdateItem",),
+    "delete_item": ("dynamodb:DeleteItem",),
+    "transact_write_items": (),  # checked part by part
+    "send_message": ("sqs:SendMessage",),
+    "describe_execution": ("states:DescribeExecution",),
+    "get_secret_value": ("secretsmanager:GetSecretValue",),
+    "encrypt": ("kms:Encrypt",),
+    "decrypt": ("kms:Decrypt",),
+}
+PARTS_OF_TRANSACTIONS = {"putting_new": "dynamodb:PutItem", "updating": "dynamodb:UpdateItem"}
+# What an adapter works on, where it is not told by a setting.
+PLACES = {"EvidenceS3": "EvidenceBucket", "StepFunctionsRuns": "PreserveMatter", "Table": "Ledger"}
+SETTINGS = {
+    "EVIDENCE_BUCKET": "EvidenceBucket",
+    "RECORDS_BUCKET": "RecordsBucket",
+    "WORK_BUCKET": "WorkBucket",
+    "HASH_QUEUE_URL": "HashQueue",
+}
+GENESYS_CALLER = {
+    ("secretsmanager:GetSecretValue", "GenesysSecret"),
+    ("dynamodb:GetItem", "Credentials"),
+    ("dynamodb:UpdateItem", "Credentials"),
+    ("kms:Encrypt", "Key"),
+    ("kms:Decrypt", "Key"),
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """The source; `read` gives the text of a path."""
+
+    root: Path
+    read: Callable[[Path], str] = Path.read_text
+
+    def needs(self, program: str) -> set[Need]:
+        """Name what a function needs, without what its event source needs."""
+        handler = self._tree(self.root / "functions" / program / "app.py")
+        factories = dict(_ports(handler))
+        used = {
+            (factories[port], method) for port, method in self._methods(program, handler) if port in factories
+        }
+        used |= {(name, "") for name in factories.values() if name == "preflight_checks"}
+        return {need for factory, method in used for need in self._made_by(factory, method)}
+
+    def calls_genesys(self, program: str) -> bool:
+        """Tell whether a function calls Genesys, and so needs the client and the token."""
+        handler = self._tree(self.root / "functions" / program / "app.py")
+        return any("_transport" in self._factories_from(factory) for _, factory in _ports(handler))
+
+    def _tree(self, path: Path) -> ast.Module:
+        return ast.parse(self.read(path))
+
+    @cached_property
+    def _library(self) -> Path:
+        return self.root / "layers/holdfast/holdfast"
+
+    @cached_property
+    def _bootstrap(self) -> Mapping[str, Function]:
+        return {one.name: one for one in _functions(self._tree(self._library / "bootstrap.py"))}
+
+    @cached_property
+    def _adapters(self) -> Mapping[str, ast.ClassDef]:
+        trees = (self._tree(path) for path in sorted((self._library / "aws").glob("*.py")))
+        return {one.name: one for tree in trees for one in ast.walk(tree) if isinstance(one, ast.ClassDef)}
+
+    def _methods(self, program: str, handler: ast.Module) -> Iterator[tuple[str, str]]:
+        """Give the methods of ports that a step can reach, by the port's name."""
+        step = self._library / "steps" / f"{program}.py"
+        known = _known(self._tree(path) for path in self._steps_from(step, set()))
+        for function in _reached(handler, known):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Attribute) and (receiver := _last_name(node.value)):
+                    yield receiver.lstrip("_"), node.attr
+
+    def _steps_from(self, path: Path, seen: set[Path]) -> set[Path]:
+        if path in seen:
+            return seen
+        seen.add(path)
+        for node in ast.walk(self._tree(path)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("holdfast.steps."):
+                self._steps_from(path.with_name(f"{str(node.module).rpartition('.')[2]}.py"), seen)
+        return seen
+
+    def _factories_from(self, factory: str) -> set[str]:
+        """Name a factory and all that it asks."""
+        seen, waiting = set[str](), [factory]
+        while waiting:
+            name = waiting.pop()
+            if name in self._bootstrap and name not in seen:
+                seen.add(name)
+                waiting += [n.id for n in ast.walk(self._bootstrap[name]) if isinstance(n, ast.Name)]
+        return seen
+
+    def _made_by(self, factory: str, method: str) -> Iterator[Need]:
+        """Follow a method of what a factory makes."""
+        body = self._bootstrap[factory]
+        for node in ast.walk(body):
+            if not isinstance(node, ast.Call):
+                continue
+            made = _last_name(node.func)
+            if made in self._adapters and made not in {"Table", "TokenTable", "SecretCredentials"}:
+                yield from self._done_by(str(made), method, _place(str(made), body))
+            elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
+                asked = _last_name(node.func.value.func)
+                if asked in self._bootstrap and not method:  # checks that ask other factories
+                    yield from self._made_by(str(asked), node.func.attr)
+
+    def _done_by(self, adapter: str, method: str, place: str) -> Iterator[Need]:
+        known = _known([self._adapters[adapter]])
+        for start in known.get(f".{method}", []):
+            for function in [start, *_reached(start, known, on_self_only=True)]:
+                yield from self._asked(adapter, function, place)
+
+    def _asked(self, adapter: str, function: Function, place: str) -> Iterator[Need]:
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Attribute):
+                continue
+            receiver = _last_name(node.value)
+            if receiver in {"_client", "_kms"}:
+                actions = (ON_VERSIONS if adapter == "EvidenceS3" else ACTIONS)[node.attr]
+                yield from ((action, place) for action in actions)
+                if adapter == "WorkS3" and node.attr == "get_object":
+                    yield "s3:ListBucket", place  # without it a missing file is "forbidden"
+            elif receiver == "_table" and node.attr in PARTS_OF_TRANSACTIONS:
+                yield PARTS_OF_TRANSACTIONS[node.attr], place
+            elif receiver == "_table":
+                yield from self._done_by("Table", node.attr, place)
+
+
+def _ports(handler: ast.Module) -> Iterator[tuple[str, str]]:
+    """Give (name of the port, name of the factory) for every port that the handler passes on."""
+    for node in ast.walk(handler):
+        if isinstance(node, ast.keyword) and isinstance(node.value, ast.Call):
+            factory = node.value.func
+            if isinstance(factory, ast.Attribute) and _last_name(factory.value) == "bootstrap":
+                yield str(node.arg), factory.attr
+
+
+def _functions(tree: ast.AST) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def _last_name(node: ast.expr) -> str | None:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
+
+
+def _known(trees: Iterable[ast.AST]) -> Known:
+    """Index functions by their names, and methods as attributes: `.name`."""
+    known: dict[str, list[Function]] = {}
+    for tree in trees:
+        for owner in ast.walk(tree):
+            for one in getattr(owner, "body", ()) if isinstance(owner, ast.Module | ast.ClassDef) else ():
+                if isinstance(one, ast.FunctionDef):
+                    mark = "." if isinstance(owner, ast.ClassDef) else ""
+                    known.setdefault(mark + one.name, []).append(one)
+    return known
+
+
+def _reached(start: ast.AST, known: Known, *, on_self_only: bool = False) -> list[Function]:
+    """Give every known function that is called, or handed on to be called, on the way from `start`."""
+    reached: list[Function] = []
+    waiting = [start]
+    while waiting:
+        for node in ast.walk(waiting.pop()):
+            for called in (node.func, *node.args) if isinstance(node, ast.Call) else ():
+                owner = _last_name(called.value) if isinstance(called, ast.Attribute) else None
+                if on_self_only and owner != "self":
+                    continue
+                name = f"{'.' if isinstance(called, ast.Attribute) else ''}{_last_name(called)}"
+                found = [one for one in known.get(name, []) if one not in reached]
+                reached += found
+                waiting += found
+    return reached
+
+
+def _place(adapter: str, factory: Function) -> str:
+    """Tell which resource an adapter works on, by the setting its factory reads."""
+    told = [
+        SETTINGS[node.value]
+        for node in ast.walk(factory)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SETTINGS
+    ]
+    return told[0] if told else PLACES.get(adapter, "Ledger")
