@@ -105,10 +105,11 @@ def _run(world: World, scenario: Scenario, display: Display) -> Finished:
             for _ in range(event.repeat):
                 world.send(event.detail, source=event.source, detail_type=event.detail_type)
             sent, last_sent = sent + event.repeat, now
+        # In this order: what a run has written down is there when it has ended.
+        runs = tuple(_runs(world))
         progress = read_progress(world)
         reading_s = time.monotonic() - now
         display.show(progress.counts)
-        runs = tuple(_runs(world))
         is_settled = not due and all(run.status != "RUNNING" for run in runs)
         if is_settled and (len(runs) >= sent or now - last_sent > _SETTLE_S):
             return Finished(runs, progress)
