@@ -57,7 +57,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.UNPAIRED_SIDECAR: "the sidecar came without its media",
     Reason.ZERO_BYTES: "the recording arrived empty",
     Reason.HASH_PENDING: "the recording is locked and receipted, its digest is not yet computed",
-    Reason.EXPORT_JOB_FAILED: "the platform ended the export job as FAILED",
+    Reason.EXPORT_JOB_FAILED: "the export job could not be started, or the platform ended it as FAILED",
     Reason.EXPORT_JOB_CANCELLED: "somebody cancelled the export job at the platform",
     Reason.NOT_YET_AVAILABLE: "the scope ends later than the data the platform can search",
     Reason.HOLD_REFUSED: "the platform refused to protect the conversation",
