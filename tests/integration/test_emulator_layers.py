@@ -14,12 +14,17 @@ from local.build import ROOT, build
 IN_THE_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 
 IMPORT_EVERYTHING = """
-import importlib, pathlib, pkgutil, sys
+import importlib.util, pathlib, pkgutil, sys
 layers, runtime, functions = sys.argv[1].split(":"), sys.argv[2], pathlib.Path(sys.argv[3])
 sys.path = [path for path in sys.path if "site-packages" not in path] + layers + [runtime]
 import holdfast
 for module in pkgutil.walk_packages(holdfast.__path__, "holdfast."):
     importlib.import_module(module.name)
+for app in sorted(functions.glob("*/app.py")):
+    spec = importlib.util.spec_from_file_location("app", app)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert callable(module.handler), app
 print("imported", holdfast.__file__)
 """
 
@@ -29,7 +34,7 @@ def built() -> Path:
     return build().parent
 
 
-def test_the_layers_bring_everything_that_the_program_imports(built: Path, tmp_path: Path) -> None:
+def test_the_layers_bring_everything_that_the_functions_import(built: Path, tmp_path: Path) -> None:
     for name in IN_THE_RUNTIME:
         found = importlib.util.find_spec(name)
         assert found is not None
