@@ -4,52 +4,55 @@ Values are text, whole numbers, truth values, bytes, lists and mappings of these
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from holdfast.errors import LedgerContention
 
 type Item = dict[str, Any]
 
-_serializer, _deserializer = TypeSerializer(), TypeDeserializer()
 _BATCH_LIMIT = 100
 
 
 def to_wire(values: Mapping[str, Any]) -> dict[str, Any]:
     """Write values as DynamoDB's attribute values, without the absent ones."""
-    return {
-        name: _serializer.serialize(_without_none(value))
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: _attribute(value) for name, value in values.items() if value is not None}
 
 
 def from_wire(attributes: Mapping[str, Any]) -> Item:
     """Read DynamoDB's attribute values."""
-    return {name: _plain(_deserializer.deserialize(value)) for name, value in attributes.items()}
+    return {name: _value(attribute) for name, attribute in attributes.items()}
 
 
-def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_none(inner) for name, inner in value.items() if inner is not None}
-    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _plain(value: Any) -> Any:
+# By hand: importing boto3 for it would lengthen every cold start of the hot function.
+def _attribute(value: Any) -> dict[str, Any]:
     match value:
-        case Decimal():
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": str(value)}
+        case int():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case Mapping():
+            return {"M": to_wire(value)}
+        case list() | tuple():
+            return {"L": [_attribute(inner) for inner in value]}
+    raise TypeError(f"the ledger holds no {type(value).__name__}")
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "N":
             return int(value)
-        case Binary():
-            return bytes(memoryview(value.value))  # type: ignore[attr-defined] # the stubs do not know it
-        case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
-        case list():
-            return [_plain(inner) for inner in value]
-        case _:
-            return value
+        case "M":
+            return from_wire(value)
+        case "L":
+            return [_value(inner) for inner in value]
+    return value
 
 
 class Table:
