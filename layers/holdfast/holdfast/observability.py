@@ -6,6 +6,7 @@ What may be logged is a closed list of keys: no token, secret, number, name or p
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -40,14 +41,17 @@ _AWS_TRANSIENT = frozenset(
 class PowertoolsTelemetry:
     """Implements `ports.Telemetry`."""
 
+    # Objects are secured by many threads, and Powertools' metrics are made for one: counts would be lost.
+    _adding = Lock()
+
     def count(self, counter: Counter, value: float = 1) -> None:
         """Add to a counter; nothing is nothing to report."""
         if value:
-            metrics.add_metric(name=counter, unit=MetricUnit.Count, value=value)
+            self._add(counter, MetricUnit.Count, value)
 
     def hold_lag(self, seconds: float) -> None:
         """Record the time between arrival and receipt."""
-        metrics.add_metric(name="HoldLag", unit=MetricUnit.Seconds, value=seconds)
+        self._add("HoldLag", MetricUnit.Seconds, seconds)
 
     def note(self, event: str, **ids: str | int) -> None:
         """Log an event."""
@@ -56,6 +60,10 @@ class PowertoolsTelemetry:
     def warn(self, event: str, **ids: str | int) -> None:
         """Log an event that somebody should look at."""
         self._log(logger.warning, event, ids)
+
+    def _add(self, name: str, unit: MetricUnit, value: float) -> None:
+        with self._adding:
+            metrics.add_metric(name=name, unit=unit, value=value)
 
     def _log(self, log: Callable[..., None], event: str, ids: dict[str, str | int]) -> None:
         unknown = ids.keys() - LOGGED_KEYS
