@@ -2,10 +2,10 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 import botocore.session
@@ -26,11 +26,26 @@ REGION = "eu-central-1"
 SESSION: Any = botocore.session.get_session()  # shared: it reads the services' descriptions once
 
 
+class OneAtATime:
+    """A client whose calls wait for one another: DynamoDB writes an item at a time, moto two at once."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._lock = Lock()
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            with self._lock:
+                return getattr(self._client, operation)(**arguments)
+
+        return call
+
+
 class Account:
     """An AWS account with what the stack gives to credentials."""
 
     def __init__(self) -> None:
-        self.dynamodb = SESSION.create_client("dynamodb", region_name=REGION)
+        self.dynamodb: Any = OneAtATime(SESSION.create_client("dynamodb", region_name=REGION))
         self.kms = SESSION.create_client("kms", region_name=REGION)
         self.secrets = SESSION.create_client("secretsmanager", region_name=REGION)
         self.key_id = self.kms.create_key()["KeyMetadata"]["Arn"]
