@@ -58,6 +58,7 @@ class EvidenceInMemory:
         if version.key in self.broken:
             raise self.broken[version.key]
         stored = self.at(version)
+        self.effects.happen("read", _subject(version))
         content = stored.content
         chunks = (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
         yield OpenedObject(bool(stored.tags), chunks)
