@@ -136,6 +136,7 @@ def end_job(
 ) -> None:
     """Start a batch's job and let it end; `failed` names recordings by conversation and number."""
     job_id = start_job(house, index)
+    house.clock.forward(timedelta(minutes=10))
     house.jobs.move(job_id, state=state, total=total, skipped=skipped, failed=len(failed))
     house.jobs.failed[job_id] = {
         recording_id(conversation, number): conversation_id(conversation) for conversation, number in failed

@@ -1,0 +1,198 @@
+from datetime import timedelta
+
+import pytest
+
+from holdfast.domain.ids import batch_id
+from holdfast.domain.media import Medium
+from holdfast.domain.reconciliation import PlatformRecording, Reason
+from holdfast.domain.states import BatchState, RequestState
+from holdfast.errors import PlatformThrottled, PlatformUnavailable
+from holdfast.ports import Counter
+from holdfast.steps.files import BatchFiles
+from tests.fakes.house import DEADLINE, MATTER, REQUEST, House, Patience, batch_run
+from tests.fakes.story import conversation_id, deliver, end_job, exported, planned, recording_id
+
+THROTTLED = PlatformThrottled("GET recordingmetadata", retry_after_s=45)
+
+
+def _reasons(house: House, index: int = 0) -> list[Reason | None]:
+    found = BatchFiles(house.files, MATTER, REQUEST, batch_id(1, index)).findings()
+    return [finding.reason for finding in found]
+
+
+def _list_at_platform(house: House, *numbers: int) -> None:
+    for number in numbers:
+        house.catalogue.recordings[conversation_id(number)] = [
+            PlatformRecording(recording_id(number), Medium.VOICE)
+        ]
+
+
+def test_a_batch_that_balances_is_settled_without_asking_the_platform() -> None:
+    house = exported(1, 2)
+
+    answer = house.reconcile()
+
+    assert (answer.done, answer.outstanding) == (True, 0)
+    assert _reasons(house) == [None, None]
+    assert house.catalogue.reads == []
+    assert house.request.state is RequestState.RECONCILED
+    assert house.telemetry.counts[Counter.RECORDINGS_SECURED] == 2
+
+
+def test_what_is_outstanding_is_awaited_until_the_deadline_and_then_has_a_reason() -> None:
+    house = planned((1, 2))
+    end_job(house, total=2)
+    deliver(house, 1)
+    _list_at_platform(house, 1, 2)
+    house.clock.forward(DEADLINE - timedelta(seconds=1))
+
+    waiting = house.reconcile()
+    assert (waiting.done, waiting.outstanding) == (False, 1)
+    assert waiting.wait_s == 900
+    assert house.request.state is RequestState.EXPORTED
+    house.clock.forward(timedelta(seconds=1))
+    settled = house.reconcile()
+
+    assert settled.done
+    assert sorted(_reasons(house), key=str) == [None, Reason.NOT_DELIVERED]
+    assert house.telemetry.counts[Counter.RECORDINGS_MISSING] == 1
+
+
+def test_what_arrives_late_but_before_the_deadline_is_secured() -> None:
+    house = planned((1,))
+    end_job(house, total=1)
+    assert not house.reconcile().done
+
+    deliver(house, 1)
+
+    assert house.reconcile().done
+    assert _reasons(house) == [None]
+
+
+def test_failed_and_skipped_recordings_are_explained() -> None:
+    house = planned((1, 2, 3))
+    end_job(house, total=3, skipped=1, failed=[(2, 0)])
+    deliver(house, 1)
+    _list_at_platform(house, 1, 2, 3)
+
+    assert house.reconcile().done
+    assert sorted(_reasons(house), key=str) == [
+        None,
+        Reason.FAILED_AT_PLATFORM,
+        Reason.SKIPPED_BY_PLATFORM,
+    ]
+    assert house.telemetry.counts[Counter.RECORDINGS_EXPLAINED] == 2
+
+
+def test_a_settled_batch_is_never_touched_again() -> None:
+    house = planned((1,), (2,))
+    end_job(house, 0, total=1)
+    end_job(house, 1, total=1)
+    deliver(house, 1)
+    house.reconcile()
+    settled = house.batch(0)
+    deliver(house, 1, 1)
+    deliver(house, 2)
+
+    assert house.reconcile().done
+    assert house.batch(0) == settled
+    assert _reasons(house, 0) == [None]
+
+
+def test_a_job_that_failed_owes_nothing_but_every_recording_is_named() -> None:
+    house = planned((1, 2))
+    end_job(house, state=BatchState.FAILED)
+    deliver(house, 1)
+    _list_at_platform(house, 1, 2)
+
+    assert house.reconcile().done
+    assert sorted(_reasons(house), key=str) == [None, Reason.EXPORT_JOB_FAILED]
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+def test_a_batch_whose_workflow_died_is_closed_as_failed(is_started: bool) -> None:
+    house = planned((1,))
+    if is_started:
+        house.start_export_job(batch_run())
+    _list_at_platform(house, 1)
+
+    assert house.reconcile().done
+    assert house.batch().state is BatchState.FAILED
+    assert _reasons(house) == [Reason.EXPORT_JOB_FAILED]
+    assert "batch_without_end" in house.telemetry.events()
+
+
+def test_when_time_runs_out_between_batches_the_next_call_goes_on() -> None:
+    house = planned((1,), (2,))
+    for index in (0, 1):
+        end_job(house, index, total=1)
+    deliver(house, 1)
+    deliver(house, 2)
+    house.patience = Patience(2)  # one look before the first batch, one while naming it
+
+    first = house.reconcile()
+    house.patience = Patience()
+    second = house.reconcile()
+
+    assert (first.done, first.outstanding, first.wait_s) == (False, 1, 1)
+    assert second.done
+
+
+def test_what_was_read_from_the_platform_is_kept_for_the_next_call() -> None:
+    numbers = range(1, 41)
+    house = planned(numbers)
+    end_job(house, state=BatchState.FAILED)
+    _list_at_platform(house, *numbers)
+    passes = 0
+    while True:
+        house.patience = Patience(2)
+        passes += 1
+        if house.reconcile().done:
+            break
+
+    assert len(house.catalogue.reads) == len(set(house.catalogue.reads)) == 40
+    assert passes > 2
+    assert _reasons(house) == [Reason.EXPORT_JOB_FAILED] * 40
+
+
+def test_a_throttled_reading_waits_as_told_and_goes_on() -> None:
+    house = planned((1,))
+    end_job(house, state=BatchState.CANCELLED)
+    _list_at_platform(house, 1)
+    house.catalogue.failures = [THROTTLED]
+
+    throttled = house.reconcile()
+
+    assert (throttled.done, throttled.outstanding, throttled.wait_s) == (False, 1, 45)
+    assert house.telemetry.counts[Counter.THROTTLES] == 1
+    assert house.reconcile().done
+
+
+def test_another_error_is_left_to_the_workflow() -> None:
+    house = planned((1,))
+    end_job(house, state=BatchState.FAILED)
+    house.catalogue.failures = [PlatformUnavailable("GET: 503")]
+
+    with pytest.raises(PlatformUnavailable):
+        house.reconcile()
+    assert house.reconcile().done
+
+
+def test_an_undigested_recording_is_awaited() -> None:
+    house = planned((1,))
+    end_job(house, total=1)
+    house.hash_limit_bytes = 0
+    deliver(house, 1)
+
+    assert house.reconcile().outstanding == 1
+    house.clock.forward(DEADLINE)
+    house.reconcile()
+
+    assert _reasons(house) == [Reason.HASH_PENDING]
+
+
+def test_a_request_without_conversations_is_reconciled_at_once() -> None:
+    house = planned(())
+
+    assert house.reconcile().done
+    assert house.request.state is RequestState.RECONCILED
