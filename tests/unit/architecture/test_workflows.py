@@ -8,10 +8,12 @@ import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from holdfast import errors
 from holdfast.contracts import steps as contracts
@@ -21,6 +23,9 @@ from tests.unit.architecture.workflows import STARTED_BY, Definition, Shape, Ste
 ROOT = Path(__file__).parents[3]
 TEMPLATE = read_template(ROOT / "template.yaml")
 DEFINITIONS = {path.name.removesuffix(".asl.json"): path for path in (ROOT / "statemachines").iterdir()}
+SECOND_OPINION = Draft7Validator(
+    json.loads((files("cfnlint") / "data/schemas/other/step_functions/statemachine.json").read_text())
+)
 NESTED: Shape = {"matter_id": str, "request_id": str, STARTED_BY: str}
 EVENT: Shape = {"id": str, "source": str, "detail-type": str, "detail": Any}
 STARTS_WITH = {"preserve_matter": EVENT, "export_recordings": NESTED, "apply_legal_hold": NESTED}
@@ -80,6 +85,14 @@ def surroundings(name: str) -> Surroundings:
 @pytest.mark.parametrize("name", sorted(DEFINITIONS))
 def test_a_workflow_has_no_faults(name: str) -> None:
     assert faults(definition(name), surroundings(name)) == []
+
+
+def test_a_workflow_is_what_cfn_lint_would_accept() -> None:
+    """A second opinion on the form: cfn-lint has a schema of definitions, and does not open our files."""
+    for path in DEFINITIONS.values():
+        filled = re.sub(r"\$\{\w+Arn\}", "arn:aws:lambda:eu-central-1:1:function:f", path.read_text())
+
+        SECOND_OPINION.validate(json.loads(filled.replace("${Partition}", "aws")))
 
 
 def test_every_function_that_is_called_by_name_is_of_that_name() -> None:
