@@ -3,6 +3,7 @@
 What may be logged is a closed list of keys: no token, secret, number, name or payload has one.
 """
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -27,6 +28,9 @@ LOGGED_KEYS = frozenset(
 
 logger = Logger()  # the service's name comes from POWERTOOLS_SERVICE_NAME: the stack's
 metrics = Metrics(namespace=NAMESPACE)
+# Libraries keep no list of keys: httpx would log every URL at the level the runtime logs from.
+for _library in ("botocore", "httpcore", "httpx"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 _AWS_TRANSIENT = frozenset(
     {
