@@ -10,7 +10,7 @@ from holdfast.errors import SettingsInvalid
 from holdfast.genesys.regions import hosts_of
 
 DIALECTS = frozenset({"platform"})
-_NUMBER = re.compile(r"\d{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
