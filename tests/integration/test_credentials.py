@@ -46,8 +46,8 @@ class Account:
 
     def __init__(self) -> None:
         self.dynamodb: Any = OneAtATime(SESSION.create_client("dynamodb", region_name=REGION))
-        self.kms = SESSION.create_client("kms", region_name=REGION)
-        self.secrets = SESSION.create_client("secretsmanager", region_name=REGION)
+        self.kms: Any = OneAtATime(SESSION.create_client("kms", region_name=REGION))
+        self.secrets: Any = OneAtATime(SESSION.create_client("secretsmanager", region_name=REGION))
         self.key_id = self.kms.create_key()["KeyMetadata"]["Arn"]
         names = ("pk", "sk")
         self.dynamodb.create_table(
