@@ -133,15 +133,16 @@ def end_job(
     total: int = 0,
     skipped: int = 0,
     failed: Sequence[tuple[int, int]] = (),
+    attempt: int = 1,
 ) -> None:
     """Start a batch's job and let it end; `failed` names recordings by conversation and number."""
-    job_id = start_job(house, index)
+    job_id = start_job(house, index, attempt)
     house.clock.forward(timedelta(minutes=10))
     house.jobs.move(job_id, state=state, total=total, skipped=skipped, failed=len(failed))
     house.jobs.failed[job_id] = {
         recording_id(conversation, number): conversation_id(conversation) for conversation, number in failed
     }
-    assert house.check_export_job(batch_run(index)).next == "END"
+    assert house.check_export_job(batch_run(index, attempt)).next == "END"
 
 
 def exported(*numbers: int) -> House:

@@ -156,7 +156,7 @@ def seal_custody(
     """
     record = requests.read(run.matter_id, run.request_id)
     account = Account(run.matter_id)
-    folder = request_folder(run.matter_id, run.request_id)
+    folder = _records_folder(record)
     custody = records.write_once(
         f"{folder}/custody.jsonl", _entries(record, account, batches=batches, claims=claims, files=files)
     )
@@ -191,6 +191,12 @@ def seal_custody(
         custody_sha256=custody.sha256,
         summary=summary,
     )
+
+
+def _records_folder(record: RequestRecord) -> str:
+    """Name the folder of an attempt: what one that died left behind, and nobody may change, stays its own."""
+    folder = request_folder(record.matter_id, record.request_id)
+    return folder if record.attempt == 1 else f"{folder}/attempt-{record.attempt}"
 
 
 def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> str:

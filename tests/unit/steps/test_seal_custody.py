@@ -1,0 +1,325 @@
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from holdfast.contracts.steps import Sealed
+from holdfast.domain.ids import MatterId, RequestId
+from holdfast.domain.reconciliation import Reason
+from holdfast.domain.states import RequestState
+from holdfast.errors import LedgerRuleBroken
+from holdfast.ports import Claim, ParkedMessage, RefusalKind
+from tests.fakes.house import DEADLINE, EXECUTION, MATTER, REQUEST, House
+from tests.fakes.story import (
+    conversation_id,
+    conversations,
+    deliver,
+    end_job,
+    exported,
+    held,
+    key_of,
+    messages,
+    opened,
+    plan,
+    planned,
+    reconciled,
+    recording_id,
+    upload,
+)
+
+ONE, TWO = conversation_id(1), conversation_id(2)
+
+
+def _park(house: House, **changes: object) -> None:
+    message = ParkedMessage("m", "junk", house.clock.now(), "junk")
+    house.parking.park(replace(message, **changes))  # type: ignore[arg-type] # by name
+
+
+def _reasons(sealed: Sealed) -> object:
+    return sealed.summary["by_reason"]
+
+
+def _hold_all(house: House) -> House:
+    assert house.reconcile().done
+    assert house.place_holds().done
+    assert house.confirm_holds().done
+    return house
+
+
+def test_preserved_is_said_when_everything_is_secured_and_held() -> None:
+    house = held(1, 2)
+
+    sealed = house.seal_custody()
+
+    assert (sealed.verdict, sealed.announcement) == ("PRESERVED", "MatterPreserved")
+    assert house.request.state is RequestState.PRESERVED
+    assert sealed.summary["recordings"] == {
+        "expected": 2,
+        "delivered": 2,
+        "secured": 2,
+        "explained": 0,
+        "missing": 0,
+    }
+    assert sealed.summary["conversations"] == {
+        "expected": 2,
+        "held_at_platform": 2,
+        "explained": 0,
+        "missing": 0,
+    }
+    assert sealed.summary["by_medium"] == {
+        "voice": {
+            "conversations": 2,
+            "held_at_platform": 2,
+            "expected": 2,
+            "delivered": 2,
+            "secured": 2,
+            "explained": 0,
+            "missing": 0,
+        }
+    }
+    assert sealed.headline == (
+        "Request R-1 of matter M-2026-001 is preserved. "
+        "Recordings: 2 expected, 2 secured, 0 explained, 0 missing. "
+        "Conversations: 2 expected, 2 held at platform, 0 explained, 0 missing. Reasons: none."
+    )
+
+
+# --- what stands against "preserved"
+
+
+def _parked_without_conversation(house: House) -> None:
+    _park(house)
+
+
+def _parked_for_a_conversation_of_the_matter(house: House) -> None:
+    _park(house, conversation_id=ONE, fingerprint="f" * 64, parked_at=house.clock.now() - timedelta(days=9))
+
+
+def _unavailable(house: House) -> None:
+    house.requests.advance(house.request, house.request.state, exceptions=[Reason.NOT_YET_AVAILABLE])
+
+
+def _unclaimed(house: House) -> None:
+    house.conversations.folders[f"CONV#{ONE}"].claims.clear()
+
+
+def _never_placed(house: House) -> None:
+    house.conversations.folders[f"CONV#{ONE}"].platform = None
+
+
+BLOCKERS: list[tuple[Callable[[House], None], Reason]] = [
+    (_parked_without_conversation, Reason.PARKED),
+    (_parked_for_a_conversation_of_the_matter, Reason.PARKED),
+    (_unavailable, Reason.NOT_YET_AVAILABLE),
+    (_unclaimed, Reason.UNKNOWN),
+    (_never_placed, Reason.HOLD_NOT_CONFIRMED),
+]
+
+
+@pytest.mark.parametrize(("block", "reason"), BLOCKERS)
+def test_preserved_is_not_said_while_one_thing_stands_against_it(
+    block: Callable[[House], None], reason: Reason
+) -> None:
+    house = held(1, 2)
+    block(house)
+
+    sealed = house.seal_custody()
+
+    assert (sealed.verdict, sealed.announcement) == ("INCOMPLETE", "MatterIncomplete")
+    assert house.request.state is RequestState.INCOMPLETE
+    assert _reasons(sealed) == {reason.value: 1}
+    (exception,) = map(json.loads, house.records.files[_exceptions_key()].splitlines())
+    assert (exception["reason"], exception["standing"]) == (reason.value, "missing")
+    assert f"{reason.value} 1" in sealed.headline
+
+
+def _exceptions_key() -> str:
+    return f"matters/{MATTER}/requests/{REQUEST}/exceptions.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "verdict"),
+    [
+        (RefusalKind.CAP_REACHED, Reason.PLATFORM_CAP, "PRESERVED"),
+        (RefusalKind.OTHER, Reason.HOLD_REFUSED, "INCOMPLETE"),
+        (RefusalKind.CONFLICT, Reason.HOLD_CONFLICT, "INCOMPLETE"),
+    ],
+)
+def test_a_conversation_that_is_not_held_is_explained_or_missing(
+    kind: RefusalKind, reason: Reason, verdict: str
+) -> None:
+    house = reconciled(1, 2)
+    house.holds.refusing = {ONE: kind}
+    progress = house.place_holds()
+    while not progress.done:
+        progress = house.place_holds(progress)
+    house.confirm_holds()
+
+    sealed = house.seal_custody()
+
+    assert sealed.verdict == verdict
+    assert _reasons(sealed) == {reason.value: 1}
+    column = "explained" if verdict == "PRESERVED" else "missing"
+    counts = sealed.summary["conversations"]
+    assert isinstance(counts, dict)
+    assert (counts["held_at_platform"], counts[column]) == (1, 1)
+
+
+def test_a_missing_recording_makes_it_incomplete() -> None:
+    house = planned((1, 2))
+    end_job(house, total=3)
+    deliver(house, 1)
+    deliver(house, 2)
+    house.clock.forward(DEADLINE)
+    _hold_all(house)
+
+    sealed = house.seal_custody()
+
+    assert sealed.verdict == "INCOMPLETE"
+    assert _reasons(sealed) == {"unknown": 1}
+
+
+def test_failed_and_unattributed_are_explained_and_stop_nothing() -> None:
+    house = planned((1, 2))
+    end_job(house, total=2, failed=[(2, 0)])
+    deliver(house, 1)
+    note = house.evidence.put(key_of(1, "notes.txt"))
+    house.secure_objects(messages(house, note))
+    house.holds.refusing = {TWO: RefusalKind.NOT_FOUND}
+    _hold_all(house)
+
+    sealed = house.seal_custody()
+
+    assert sealed.verdict == "PRESERVED"
+    assert _reasons(sealed) == {"failed_at_platform": 1, "no_recording": 1, "unattributed": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"conversation_id": conversation_id(99), "fingerprint": "f"},
+        {"parked_at": House().clock.now() - timedelta(days=1)},
+    ],
+    ids=["of another matter's conversation", "from before the request"],
+)
+def test_what_is_parked_and_can_be_none_of_ours_stops_nothing(changes: dict[str, object]) -> None:
+    house = held(1)
+    _park(house, **changes)
+
+    assert house.seal_custody().verdict == "PRESERVED"
+
+
+def test_what_was_parked_and_is_receipted_meanwhile_is_no_loss() -> None:
+    house = exported(1)
+    version = upload(house, 1, 5)[0]
+    _park(house, conversation_id=ONE, fingerprint=version.fingerprint)
+    sidecar = upload(house, 1, 5)
+    house.secure_objects(messages(house, version, *sidecar))
+    _hold_all(house)
+
+    assert house.seal_custody().verdict == "PRESERVED"
+
+
+# --- what is written
+
+
+def _claim_for_another_matter(house: House) -> None:
+    house.conversations.claim(
+        Claim(
+            MatterId("M-OTHER"),
+            RequestId("R-9"),
+            house.batch().batch_id,
+            conversations(1)[0],
+            house.clock.now(),
+        )
+    )
+
+
+def test_the_custody_file_is_the_ledgers_entries_of_this_matter_byte_for_byte() -> None:
+    house = held(1, 2)
+    _claim_for_another_matter(house)
+    house.conversations.claim(
+        Claim(MATTER, REQUEST, house.batch().batch_id, conversations(77)[0], house.clock.now())
+    )
+
+    sealed = house.seal_custody()
+
+    content = house.records.files[sealed.custody_key]
+    expected = [
+        entry.canonical
+        for cid in (ONE, TWO)
+        for entry in house.conversations.dossier(cid).entries
+        if entry.matter_id in (None, MATTER)
+    ]
+    assert content == b"".join(entry + b"\n" for entry in expected)
+    assert sealed.custody_sha256 == hashlib.sha256(content).hexdigest()
+    assert sealed.summary["custody"] == {
+        "key": sealed.custody_key,
+        "sha256": sealed.custody_sha256,
+        "size_bytes": len(content),
+    }
+    assert b"M-OTHER" not in content
+    assert content.count(b'"kind":"receipt"') == 4
+    assert content.count(b'"type":"claimed"') == 2
+
+
+def test_a_repeat_gives_the_result_of_the_first_time_whatever_came_since() -> None:
+    house = held(1, 2)
+    first = house.seal_custody()
+    _park(house)
+    deliver(house, 1, 7)
+    before = house.observable()
+
+    second = house.seal_custody()
+
+    assert second == first
+    assert house.observable() == before
+
+
+@pytest.mark.parametrize("house", [exported(1), reconciled(1)])
+def test_no_verdict_before_everything_was_reconciled_and_held(house: House) -> None:
+    with pytest.raises(LedgerRuleBroken):
+        house.seal_custody()
+
+    assert not house.request.state.is_terminal
+
+
+def test_a_failed_request_is_never_called_preserved() -> None:
+    house = held(1)
+    house.requests.fail(MATTER, REQUEST, EXECUTION, "why")
+
+    assert house.seal_custody().verdict == "INCOMPLETE"
+    assert house.request.state is RequestState.FAILED
+
+
+def test_a_request_that_was_taken_over_is_sealed_with_what_its_own_attempt_found() -> None:
+    house = held(1)
+    folder = f"matters/{MATTER}/requests/{REQUEST}"
+    house.records.write_once(f"{folder}/custody.jsonl", [b"left behind by the first attempt"])
+    house.requests.fail(MATTER, REQUEST, EXECUTION, "killed while sealing")
+    house.open_request(execution_arn="arn:execution:2")
+    plan(house, (1, 2))
+    end_job(house, total=2, attempt=2)
+    deliver(house, 2)
+    _hold_all(house)
+
+    sealed = house.seal_custody()
+
+    assert sealed.verdict == "PRESERVED"
+    content = house.records.files[sealed.custody_key]
+    assert TWO.encode() in content
+    assert recording_id(2).encode() in content
+
+
+def test_an_empty_scope_is_preserved_and_says_so() -> None:
+    house = opened()
+    plan(house, ())
+    _hold_all(house)
+
+    sealed = house.seal_custody()
+
+    assert sealed.verdict == "PRESERVED"
+    assert house.records.files[sealed.custody_key] == b""
