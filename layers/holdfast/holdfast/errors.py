@@ -3,26 +3,30 @@
 Class names are part of the workflows' API: `ErrorEquals` names them, so a rename is a breaking change.
 
     HoldfastError
-    ├── TransientError                 the workflow repeats the step, with growing pauses
-    │   ├── PlatformUnavailable        no answer, or 408, 5xx
-    │   │   └── PlatformAnswerLost     the request may have taken effect: read back before repeating
-    │   ├── PlatformThrottled          429; carries `retry_after_s`
-    │   ├── PlatformConflict           409
-    │   ├── TokenRefreshPending        another function is fetching the token
-    │   ├── AwsUnavailable             an AWS service throttled us or did not answer, after botocore's own
-    retries │   ├── ConversationLifting        the last other claim is being released right now │   └──
-    LedgerContention           a conditional write lost against a neighbour too often ├── RefusedError
-    somebody must change something; repeating is useless │   ├── SettingsInvalid            what was deployed
-    cannot work │   ├── RequestRefused             the discovery request names faults by field │   ├──
-    RequestIdConflict          a known request id came with another body │   ├── PreflightBlocked
-    something is missing before anything moves │   ├── CredentialsRefused         the platform does not know
-    the client, or rejects a fresh token │   ├── PermissionMissing          the client lacks a permission;
-    carries their names │   ├── PlatformRejected           any other 4xx; carries status and code │   │   ├──
-    PlatformNotFound       404 │   │   ├── TooManyJobs            the organisation's job slots are taken │   │
-    └── PayloadTooLarge        413 │   ├── AwsRefused                 an AWS service said no: its operation,
-    code and words │   ├── UnknownPlatformState       the platform said a word this program does not know │
-    └── ScopeQueryFailed           the platform gave up on selecting the scope └── LedgerRuleBroken
-    a state would have moved backwards: a defect, never retried
+    ├── TransientError               the workflow repeats the step, with growing pauses
+    │   ├── PlatformUnavailable      no answer, or 408, 5xx
+    │   │   └── PlatformAnswerLost   the request may have taken effect: read back before repeating
+    │   ├── PlatformThrottled        429; carries `retry_after_s`
+    │   ├── PlatformConflict         409
+    │   ├── TokenRefreshPending      another function is fetching the token
+    │   ├── AwsUnavailable           an AWS service throttled us or did not answer
+    │   ├── ConversationLifting      the last other claim is being released right now
+    │   └── LedgerContention         a conditional write lost against a neighbour too often
+    ├── RefusedError                 somebody must change something; repeating is useless
+    │   ├── SettingsInvalid          what was deployed cannot work
+    │   ├── RequestRefused           the discovery request names faults by field
+    │   ├── RequestIdConflict        a known request id came with another body
+    │   ├── PreflightBlocked         something is missing before anything moves
+    │   ├── CredentialsRefused       the platform does not know the client, or rejects a fresh token
+    │   ├── PermissionMissing        the client lacks a permission; carries their names
+    │   ├── PlatformRejected         any other 4xx; carries status and code
+    │   │   ├── PlatformNotFound     404
+    │   │   ├── TooManyJobs          the organisation's job slots are taken
+    │   │   └── PayloadTooLarge      413
+    │   ├── AwsRefused               an AWS service said no: its operation, code and words
+    │   ├── UnknownPlatformState     the platform said a word this program does not know
+    │   └── ScopeQueryFailed         the platform gave up on selecting the scope
+    └── LedgerRuleBroken             a state would have moved backwards: a defect, never retried
 
 Messages say what was expected, what was found and what to do. They carry ids, never secrets or payloads.
 """
