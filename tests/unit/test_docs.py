@@ -1,0 +1,544 @@
+"""The documentation says what the program does: tables are compared with the code, links are followed."""
+
+import ast
+import inspect
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+import rfc8785
+import yaml
+from moto import mock_aws
+
+from holdfast import ports
+from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
+from holdfast.aws.parking import ParkingLedger
+from holdfast.aws.requests import BatchLedger, RequestLedger
+from holdfast.aws.slots import SlotLedger
+from holdfast.aws.table import Table, from_wire
+from holdfast.contracts.request import DiscoveryRequest
+from holdfast.doctor.refusals import REMEDIES
+from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt
+from holdfast.domain.evidence_key import Role
+from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RecordingId, RequestId
+from holdfast.domain.media import Medium
+from holdfast.domain.moments import Interval
+from holdfast.domain.reconciliation import EXPLAINING, MEANINGS, Reason
+from holdfast.domain.scope import Conversation, Scope
+from holdfast.domain.states import BatchState, PlatformHold, RequestState
+from holdfast.errors import HoldfastError
+from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
+from holdfast.genesys.platform.holds import DeletionProtection
+from holdfast.genesys.platform.scope import AnalyticsScope
+from holdfast.genesys.platform.setup import OrganizationSetup
+from holdfast.genesys.token import AccessToken
+from holdfast.genesys.transport import Transport
+from holdfast.ports import (
+    BatchRecord,
+    Claim,
+    ExportSelection,
+    LargeObject,
+    ParkedMessage,
+    RequestRecord,
+    SlotOwner,
+)
+from local.diagrams import redrawn
+from local.genesys.access import FULL
+from local.genesys.clock import ManualClock
+from local.genesys.inprocess import InProcess
+from local.genesys.scenario import parse_scenario
+from local.genesys.server import Simulator
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+GENESYS, ARCHITECTURE, CUSTODY = (
+    (ROOT / f"docs/{name}.md").read_text() for name in ("genesys", "architecture", "custody")
+)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SOME_ID = "0a6f0d1e-0000-4000-8000-000000000001"
+
+
+def table(page: str, name: str) -> list[list[str]]:
+    """Read the rows of the table between ``<!-- name -->`` and ``<!-- /name -->``, without its head."""
+    rows = (
+        page.split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->", maxsplit=1)[0].strip().splitlines()[2:]
+    )
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def code(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+# --- every page
+# --------------------------------------------------------------------------------------------------
+
+
+def _anchors(page: Path) -> set[str]:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text())
+
+    targets = [(page.parent / path if path else page, anchor) for path, anchor in links]
+
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [anchor for target, anchor in targets if anchor and anchor not in _anchors(target)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    folders = "cli|docs|events|functions|layers|local|statemachines|tests"
+    named = re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text())
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_command_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    commands = set(re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.MULTILINE))
+
+    assert commands <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_scenario_that_is_shipped_by_name_exists(page: Path) -> None:
+    scenarios = re.findall(r"SCENARIO=(local/[\w./-]+)", page.read_text())
+
+    assert [path for path in scenarios if not (ROOT / path).is_file()] == []
+
+
+def test_nothing_is_promised_that_no_program_can_keep() -> None:
+    for page in PAGES:
+        assert not re.search(r"\b(compliant|admissible)\b", page.read_text(), re.IGNORECASE), page
+
+
+# --- README
+# ------------------------------------------------------------------------------------------------------
+
+
+class _Template(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as nothing; only the parameters are looked at."""
+
+
+_Template.add_multi_constructor("!", lambda *_: None)
+
+
+def test_the_readme_lists_every_parameter_with_its_default() -> None:
+    parameters = yaml.load((ROOT / "template.yaml").read_text(), _Template)["Parameters"]
+
+    listed = {code(name)[0]: code(default)[:1] for name, default, _ in table(README, "parameters")}
+
+    assert listed == {
+        name: [str(given["Default"])] if given.get("Default") not in (None, "") else []
+        for name, given in parameters.items()
+    }
+
+
+def test_the_readme_names_every_output_it_tells_you_to_use() -> None:
+    outputs = yaml.load((ROOT / "template.yaml").read_text(), _Template)["Outputs"]
+
+    used = set(re.findall(r"[oO]utputs? `(\w+)`", README + GENESYS))
+
+    assert used
+    assert used <= outputs.keys()
+
+
+def test_the_readme_describes_every_field_of_a_discovery_request() -> None:
+    def fields(model: Any, prefix: str = "") -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
+                yield from fields(field.annotation, f"{prefix}{name}.")
+            else:
+                yield prefix + name
+
+    listed = [code(row[0])[0] for row in table(README, "request")]
+
+    assert listed == list(fields(DiscoveryRequest))
+
+
+def test_the_examples_of_requests_are_accepted() -> None:
+    examples = [json.loads(block) for block in blocks(README, "json")]
+
+    requests = [example for example in examples if "matter_id" in example]
+
+    assert requests
+    for request in requests:
+        DiscoveryRequest.model_validate(request)
+
+
+def test_the_announcements_are_those_of_the_workflow() -> None:
+    machine = (ROOT / "statemachines/preserve_matter.asl.json").read_text()
+    announced = {"MatterPreserved", "MatterIncomplete"} | set(re.findall(r'"DetailType": "(\w+)"', machine))
+
+    assert {code(row[0])[0] for row in table(README, "announcements")} == announced
+
+
+# --- docs/genesys.md: permissions
+# --------------------------------------------------------------------------------
+
+
+class Gate:
+    """An httpx transport that notes which calls were made, and which of them were refused with a 403."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._endpoints = simulator.platform.endpoints()
+        self._inner = InProcess(simulator)
+        self.made: set[str] = set()
+        self.refused: set[str] = set()
+
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        endpoint = next(
+            one
+            for one in self._endpoints
+            if one.method == request.method and one.match(request.url.path) is not None
+        )
+        call = f"{endpoint.method} {endpoint.template}"
+        self.made.add(call)
+        if response.status_code == httpx.codes.FORBIDDEN:
+            self.refused.add(call)
+        return response
+
+
+class OneToken:
+    """Gives out one token of the simulator's full client."""
+
+    def __init__(self, simulator: Simulator, clock: ManualClock) -> None:
+        client = next(one for one in simulator.access.clients.values() if one.role == "full")
+        now = clock.now()
+        value = simulator.access.token_request(client.id, client.secret, "client_credentials", now).value
+        self._token = AccessToken(0, now, now + timedelta(days=1), value)
+
+    def token(self) -> AccessToken:
+        return self._token
+
+    def replace(self, _: AccessToken) -> AccessToken:
+        return self._token
+
+
+type Use = Callable[[Transport, ManualClock, str], object]
+
+
+def _selection(*, sensitive: bool = False) -> ExportSelection:
+    interval = Interval(NOW - timedelta(days=60), NOW - timedelta(days=30))
+    return ExportSelection([ConversationId(SOME_ID)], Scope(interval, include_sensitive=sensitive))
+
+
+def _jobs(transport: Transport, clock: ManualClock, integration_id: str) -> BulkExportJobs:
+    return BulkExportJobs(transport, clock, integration_id=integration_id)
+
+
+def _create(transport: Transport, clock: ManualClock, integration_id: str) -> None:
+    with suppress(HoldfastError):  # a job that is rejected makes it look for jobs under way
+        _jobs(transport, clock, SOME_ID).create(_selection())
+    _jobs(transport, clock, integration_id).create(_selection())
+
+
+# Every method of every port of the platform, under the name that the steps give the port.
+USES: Mapping[tuple[str, str], Use] = {
+    ("scope_source", "available_until"): lambda t, *_: AnalyticsScope(t, page_size=9).available_until(),
+    ("scope_source", "start_query"): lambda t, *_: AnalyticsScope(t, page_size=9).start_query(
+        _selection().scope
+    ),
+    ("scope_source", "is_query_done"): lambda t, *_: AnalyticsScope(t, page_size=9).is_query_done(SOME_ID),
+    ("scope_source", "read_page"): lambda t, *_: AnalyticsScope(t, page_size=9).read_page(SOME_ID, None),
+    ("jobs", "create"): _create,
+    ("jobs", "find"): lambda t, clock, integration: _jobs(t, clock, integration).find(_selection(), NOW),
+    ("jobs", "execute"): lambda t, clock, integration: _jobs(t, clock, integration).execute(
+        ExportJobId(SOME_ID)
+    ),
+    ("jobs", "cancel"): lambda t, clock, integration: _jobs(t, clock, integration).cancel(
+        ExportJobId(SOME_ID)
+    ),
+    ("jobs", "read"): lambda t, clock, integration: _jobs(t, clock, integration).read(ExportJobId(SOME_ID)),
+    ("jobs", "failed_recordings"): lambda t, clock, integration: _jobs(
+        t, clock, integration
+    ).failed_recordings(ExportJobId(SOME_ID)),
+    ("catalogue", "recordings_of"): lambda t, *_: RecordingMetadataCatalogue(t).recordings_of(
+        ConversationId(SOME_ID)
+    ),
+    ("holds", "held_among"): lambda t, *_: DeletionProtection(t).held_among([ConversationId(SOME_ID)]),
+    ("holds", "place"): lambda t, *_: DeletionProtection(t).place([ConversationId(SOME_ID)], MatterId("M-1")),
+    ("setup", "findings"): lambda t, _, integration: OrganizationSetup(
+        t, organization_id=SOME_ID, integration_id=integration
+    ).findings(),
+}
+SENSITIVE: Use = lambda t, clock, integration: _jobs(t, clock, integration).create(  # noqa: E731
+    _selection(sensitive=True)
+)
+PORTS = {
+    "scope_source": ports.ScopeSource,
+    "jobs": ports.ExportJobs,
+    "catalogue": ports.RecordingCatalogue,
+    "holds": ports.PlatformHolds,
+    "setup": ports.PlatformSetup,
+}
+ALWAYS_ALLOWED = {"GET /api/v2/tokens/me", "POST /api/v2/recordings/deletionprotection"}
+
+
+def _gate(use: Use, permissions: set[str]) -> Gate:
+    """Use the platform once as a client with exactly these permissions."""
+    organization = {
+        "clients": {"full": {"lacks": sorted(FULL - permissions)}},
+        "conversations": [
+            {
+                "name": "one",
+                "count": 1,
+                "medium": "chat",
+                "custodians": [SOME_ID],
+                "interval": "2026-03-02T00:00:00Z/2026-03-03T00:00:00Z",
+            }
+        ],
+    }
+    clock = ManualClock(NOW)
+    document = {"schema_version": 1, "name": "docs", "seed": 1, "organization": organization}
+    simulator = Simulator(parse_scenario(document), None, clock)  # type: ignore[arg-type] # writes nothing
+    gate = Gate(simulator)
+    with httpx.Client(transport=httpx.MockTransport(gate.handle), base_url="http://127.0.0.1:1") as api:
+        transport = Transport(api, OneToken(simulator, clock), clock)  # type: ignore[arg-type]
+        with suppress(HoldfastError):  # what is asked about does not exist; only the 403s count here
+            use(transport, clock, simulator.scenario.organization.integration_id)
+    return gate
+
+
+def _steps_using(port: str, method: str) -> set[str]:
+    """Find the steps whose source calls a port's method, for example ``jobs.read(``."""
+    if port == "setup":  # Preflight is handed its checks ready-made
+        return {"Preflight"}
+    found = set()
+    for path in sorted((ROOT / "layers/holdfast/holdfast/steps").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr == method:
+                owner = node.value
+                name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+                if name.removeprefix("_") == port:
+                    found.add(path.stem.title().replace("_", ""))
+    return found
+
+
+def _named(call: str) -> str:
+    return re.sub(r"\{\w+\}", "{id}", call)
+
+
+DOCUMENTED = {
+    code(permission)[0]: ({_named(call) for call in code(calls)}, set(code(steps)))
+    for permission, calls, steps in table(GENESYS, "permissions")
+}
+
+
+def test_every_method_that_talks_to_the_platform_is_tried_for_its_permissions() -> None:
+    methods = {
+        (name, method)
+        for name, port in PORTS.items()
+        for method, _ in inspect.getmembers(port, inspect.isfunction)
+        if not method.startswith("_")
+    }
+
+    assert USES.keys() == methods
+
+
+def test_the_documented_permissions_suffice() -> None:
+    for name, use in [*USES.items(), ("sensitive", SENSITIVE)]:
+        assert _gate(use, set(DOCUMENTED)).refused == set(), name
+
+
+@pytest.mark.parametrize("permission", sorted(DOCUMENTED))
+def test_each_documented_permission_is_needed_by_the_documented_calls_and_steps(permission: str) -> None:
+    calls, steps = set[str](), set[str]()
+    for (port, method), use in USES.items():
+        refused = _gate(use, set(DOCUMENTED) - {permission}).refused
+        calls |= {_named(call) for call in refused}
+        steps |= _steps_using(port, method) if refused else set()
+    if not calls:  # needed by nothing but an export with sensitive recordings
+        calls = {_named(call) for call in _gate(SENSITIVE, set(DOCUMENTED) - {permission}).refused}
+        steps = _steps_using("jobs", "create")
+
+    assert (calls, steps) == DOCUMENTED[permission]
+
+
+def test_every_other_call_needs_no_permission() -> None:
+    made = {call for use in USES.values() for call in _gate(use, set(DOCUMENTED)).made}
+    with_permission = {call for calls, _ in DOCUMENTED.values() for call in calls}
+
+    assert {call for call in made if _named(call) not in with_permission} == ALWAYS_ALLOWED
+    assert all(f"`{call}`" in GENESYS for call in ALWAYS_ALLOWED)
+
+
+def test_every_refusal_is_documented_with_its_layer_and_remedy() -> None:
+    documented = {code(name)[0]: (layer, advice) for name, layer, advice in table(GENESYS, "refusals")}
+
+    assert documented == {name: (remedy.layer, remedy.advice) for name, remedy in REMEDIES.items()}
+
+
+def test_every_check_of_preflight_is_documented() -> None:
+    sources = ("genesys/platform/setup.py", "aws/buckets.py", "bootstrap.py")
+    made = set()
+    for source in sources:
+        text = (ROOT / "layers/holdfast/holdfast" / source).read_text()
+        made |= set(re.findall(r'Finding\(\s*"([^"]+)"', text)) | set(
+            re.findall(r'\("(\w[\w ]+)", "/api', text)
+        )
+
+    assert {name for row in table(GENESYS, "findings") for name in code(row[0])} == made
+
+
+# --- docs/architecture.md
+# ----------------------------------------------------------------------------------------
+
+
+def test_the_pictures_of_the_workflows_are_up_to_date() -> None:
+    assert ARCHITECTURE.count("<!-- picture: ") == len(list((ROOT / "statemachines").glob("*.asl.json")))
+    assert redrawn(ARCHITECTURE) == ARCHITECTURE, "run python -m local.diagrams"
+
+
+CONVERSATION, RECORDING = ConversationId(SOME_ID), RecordingId("0a6f0d1e-0000-4000-8000-000000000002")
+KEY = f"{SOME_ID}/year=2026/month=3/day=2/hour=0/conversation_id={CONVERSATION}/{RECORDING}.opus"
+
+
+def _fill(table: Table) -> None:
+    """Have every adapter write every kind of item once, with all that it can carry."""
+    matter, batch, arn = MatterId("{matter_id}"), BatchId("{batch_id}"), "arn"
+    request = RequestRecord(matter, RequestId("{request_id}"), RequestState.OPEN, b"{}", "0", arn, NOW)
+    requests, batches, claims = RequestLedger(table), BatchLedger(table), ClaimLedger(table)
+    requests.open(request, "title")
+    requests.advance(request, RequestState.EXPORTED, exceptions=["unknown"], summary={})
+    requests.fail(matter, request.request_id, arn, "explanation")
+    record = BatchRecord(
+        matter, request.request_id, batch, BatchState.FULFILLED, 1, ExportJobId("job"), NOW, NOW
+    )
+    batches.plan(record)
+    batches.settle(record, "result")
+    conversation = Conversation(CONVERSATION, NOW, NOW, Medium.VOICE)
+    claims.claim(Claim(matter, request.request_id, batch, conversation, NOW))
+    claims.mark_platform_hold([CONVERSATION], PlatformHold.PLACING)
+    claims.confirm_platform_hold(CONVERSATION, NOW)
+    receipts = ReceiptLedger(table)
+    media, stray = ObjectVersion("bucket", KEY, "v", 1), ObjectVersion("bucket", "stray", "v", 1)
+    receipts.write(Receipt(media, Role.MEDIA, NOW, NOW, None, CONVERSATION, RECORDING))
+    receipts.write(Receipt(stray, Role.STRAY, NOW, NOW, "0"))
+    receipts.add_digest(LargeObject(media, CONVERSATION, NOW), "0", NOW)
+    slots, owner = (
+        SlotLedger(table, organization_id="{organization_id}"),
+        SlotOwner(matter, request.request_id, batch),
+    )
+    slots.acquire(owner, NOW)
+    slots.run(owner, ExportJobId("job"))
+    ParkingLedger(table).park(
+        ParkedMessage("{message_id}", "reason", NOW, "body", CONVERSATION, "fingerprint")
+    )
+
+
+def _in_words(key: str) -> str:
+    key = key.replace(CONVERSATION, "{conversation_id}")
+    return re.sub(r"^(OBJ|EVENT|SLOT)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key)
+
+
+_NAMED_BY = {"OBJ": "{fingerprint}", "EVENT": "{event_id}", "SLOT": "{slot}"}
+
+
+@mock_aws
+def test_every_item_of_the_ledger_is_documented_with_its_key_and_attributes() -> None:
+    client: Any = boto3.client(
+        "dynamodb", region_name="eu-central-1", aws_access_key_id="-", aws_secret_access_key="-"
+    )
+    client.create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    _fill(Table(client, "ledger"))
+
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for attributes in client.scan(TableName="ledger")["Items"]:
+        written = from_wire(attributes)
+        found[_in_words(written["pk"]), _in_words(written["sk"])] |= written.keys() - {"pk", "sk"}
+
+    assert found == {
+        (code(pk)[0], code(sk)[0]): set(code(attributes))
+        for _, pk, sk, attributes in table(ARCHITECTURE, "ledger")
+    }
+
+
+# --- docs/custody.md
+# ---------------------------------------------------------------------------------------------
+
+
+def test_every_reason_is_documented_with_its_meaning_and_standing() -> None:
+    documented = {
+        code(reason)[0]: (standing, meaning) for reason, standing, meaning in table(CUSTODY, "reasons")
+    }
+
+    assert documented == {
+        reason.value: ("explained" if reason in EXPLAINING else "missing", MEANINGS[reason])
+        for reason in Reason
+    }
+
+
+FULLEST = Receipt(
+    version=ObjectVersion("bucket", "key", "version", 1),
+    role=Role.SIDECAR,
+    arrived_at=NOW,
+    secured_at=NOW,
+    sha256="0",
+    conversation_id=ConversationId("c"),
+    recording_id=RecordingId("r"),
+    medium=Medium.CHAT,
+    omitted_tags=("recording-id",),
+).document("nonce")
+EVENT = CustodyEvent(
+    "id", EventType.CLAIMED, ConversationId("c"), NOW, MatterId("m"), RequestId("r"), {"key": "value"}
+).document("nonce")
+
+
+@pytest.mark.parametrize(("name", "document"), [("receipt", FULLEST), ("event", EVENT)])
+def test_every_field_of_an_entry_is_documented(name: str, document: Mapping[str, Any]) -> None:
+    assert {code(row[0])[0] for row in table(CUSTODY, name)} == document.keys()
+
+
+def test_the_examples_of_entries_are_canonical_and_can_be_read() -> None:
+    entries = [block.strip().encode() for block in blocks(CUSTODY, "json")]
+    kinds = defaultdict(list)
+    for entry in entries:
+        document = json.loads(entry)
+        kinds[document["kind"]].append(document)
+
+        assert rfc8785.dumps(document) == entry
+
+    assert kinds.keys() == {"receipt", "event"}
+    for receipt in kinds["receipt"]:
+        assert read_receipt(rfc8785.dumps(receipt)).document(receipt["nonce"]) == receipt
+        assert receipt.keys() <= FULLEST.keys()
+    for event in kinds["event"]:
+        assert event.keys() <= EVENT.keys()
+        assert event["type"] in set(EventType)
+
+
+def test_every_rule_names_its_code_and_its_test() -> None:
+    rules = re.split(r"^### ", CUSTODY, flags=re.MULTILINE)[1:]
+
+    numbered = {int(rule.split(".")[0]): rule for rule in rules if rule[0].isdigit()}
+
+    assert sorted(numbered) == list(range(1, 13))
+    for number, rule in numbered.items():
+        assert all(f"*{part}:*" in rule for part in ("Code", "Test", "Not covered yet")), number
