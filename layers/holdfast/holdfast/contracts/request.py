@@ -29,6 +29,7 @@ from holdfast.errors import RequestRefused
 
 EVENT_DETAIL_TYPE = "DiscoveryRequested"
 MAX_LISTED_IDS = 1_000
+MAX_NAMED_FAULTS = 100
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})")
 
@@ -148,7 +149,13 @@ class DiscoveryRequest(_Strict):
         try:
             return cls.model_validate(event.get("detail"))
         except ValidationError as invalid:
-            raise RequestRefused(list(name_faults(invalid))) from None
+            raise RequestRefused(_bounded(list(dict.fromkeys(name_faults(invalid))))) from None
+
+
+def _bounded(faults: list[str]) -> list[str]:
+    """Name no more than a person would read: the answer travels through a workflow, which takes 256 KB."""
+    rest = len(faults) - MAX_NAMED_FAULTS
+    return [*faults[:MAX_NAMED_FAULTS], *([f"and {rest} more"] if rest > 0 else [])]
 
 
 def name_faults(invalid: ValidationError) -> Iterable[str]:
