@@ -1,6 +1,6 @@
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import count
 
@@ -17,6 +17,7 @@ from tests.events import load_event
 from tests.fakes.buckets import CHUNK_BYTES, EvidenceInMemory, StoredVersion
 from tests.fakes.effects import Killed
 from tests.fakes.house import MATTER, House, Patience
+from tests.fakes.ledger import ConversationsInMemory
 from tests.fakes.story import (
     LAG,
     conversation_id,
@@ -262,6 +263,30 @@ def test_what_is_no_recording_is_secured_and_reported() -> None:
         Role.CANARY,
     ]
     assert house.telemetry.counts[Counter.EXCEPTIONS] == 2
+
+
+class _Overtaken(ConversationsInMemory):
+    """Looked for receipts a moment before a neighbour wrote them."""
+
+    def __init__(self, ledger: ConversationsInMemory) -> None:
+        super().__init__(ledger.effects)
+        self.folders = ledger.folders
+
+    def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
+        return frozenset()
+
+
+def test_two_that_secure_the_same_version_at_once_write_one_receipt_and_report_it_once() -> None:
+    house = House()
+    versions = upload(house, 1)
+    house.secure_objects(messages(house, *versions))
+    before = house.conversations.all_receipts()
+    house.conversations = _Overtaken(house.conversations)
+
+    assert house.secure_objects(messages(house, *versions)) == []
+
+    assert house.conversations.all_receipts() == before
+    assert house.telemetry.counts[Counter.OBJECTS_SECURED] == 2
 
 
 def test_one_bad_object_fails_alone_and_is_delivered_again() -> None:

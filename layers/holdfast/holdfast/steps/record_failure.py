@@ -23,11 +23,11 @@ def record_failure(failing: Failing, *, requests: RequestBook, telemetry: Teleme
     explanation = (message if is_explained else advice)[:MAX_EXPLANATION]
     # When the very first step fails, the ids are still where the event has them, and nobody has checked them.
     ids = {**_mapping(failing.input.get("detail")), **failing.input}
-    matter_id, request_id = str(ids.get("matter_id")), str(ids.get("request_id"))
-    are_ids = re.fullmatch(MATTER_ID_PATTERN, matter_id) and re.fullmatch(REQUEST_ID_PATTERN, request_id)
-    if not are_ids:
+    matter_id = _id(ids.get("matter_id"), MATTER_ID_PATTERN)
+    request_id = _id(ids.get("request_id"), REQUEST_ID_PATTERN)
+    if not (matter_id and request_id):
         matter_id = request_id = ""
-    is_ours = bool(are_ids) and requests.fail(
+    is_ours = bool(matter_id) and requests.fail(
         MatterId(matter_id), RequestId(request_id), failing.execution_arn, explanation
     )
     telemetry.count(Counter.RUNS_FAILED)
@@ -49,6 +49,10 @@ def innermost_error(failure: object) -> tuple[str, str]:
         message = message if inner else str(cause)
         failure = inner
     return error, message
+
+
+def _id(value: object, pattern: str) -> str:
+    return value if isinstance(value, str) and re.fullmatch(pattern, value) else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

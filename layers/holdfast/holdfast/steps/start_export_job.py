@@ -43,7 +43,8 @@ def start_export_job(
         PlatformAnswerLost: no answer came; the repeat looks the job up.
     """
     batch = batches.read(run.matter_id, run.request_id, run.batch_id)
-    if batch.job_id is None:
+    job_id = batch.job_id
+    if job_id is None:
         request = DiscoveryRequest.model_validate_json(requests.read(run.matter_id, run.request_id).body)
         conversations = BatchFiles(files, run.matter_id, run.request_id, run.batch_id).conversations()
         selection = ExportSelection([one.conversation_id for one in conversations], request.scope.to_domain())
@@ -68,6 +69,5 @@ def start_export_job(
         telemetry.note(
             "export_job_created", export_job_id=job_id, batch_id=run.batch_id, request_id=run.request_id
         )
-    if batch.job_id is not None:
-        slots.run(run.owner, batch.job_id)
+    slots.run(run.owner, job_id)
     return JobStarted(started=True, wait_s=MIN_WAIT_S)
