@@ -18,7 +18,7 @@ def test_no_more_faults_are_named_than_a_person_would_read() -> None:
 
     assert len(refused.value.faults) == MAX_NAMED_FAULTS + 1
     assert refused.value.faults[-1] == "and 900 more"
-    # A failed execution's cause has 32,768 characters at most (Step Functions API, ExecutionFailedEventDetails).
+    # The cause of a failed execution has at most 32,768 characters (Step Functions API reference).
     assert len(str(refused.value)) < 32_000
     assert "nobody" not in str(refused.value)
 
