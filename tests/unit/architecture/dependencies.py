@@ -26,8 +26,9 @@ ROOMS: Mapping[str, tuple[set[str], set[str]]] = {
         {"genesys", "domain", "contracts", "ports", "errors"},
         {"httpx", "pydantic"},
     ),
+    # What the vendor's side keeps in AWS, it asks for itself: its token's store, its budget's.
     "aws": (
-        {"aws", "domain", "contracts", "evidence", "ports", "errors", "genesys.token"},
+        {"aws", "domain", "contracts", "evidence", "ports", "errors", "genesys.token", "genesys.budget"},
         {"botocore"},
     ),
     "observability": ({"ports", "errors"}, {"aws_lambda_powertools", "botocore"}),

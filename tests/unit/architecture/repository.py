@@ -6,7 +6,10 @@ from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
 LOCKS = {"uv.lock", "pylock.toml", "poetry.lock", "Pipfile.lock", "package-lock.json"}
-ADDRESSES = re.compile(r"pythonhosted\.org|pypi\.org/simple|--(extra-)?index-url|--find-links|--trusted-host")
+# Brackets where none are needed, so that a pattern does not find itself.
+ADDRESSES = re.compile(
+    r"pythonhosted[.]org|pypi[.]org/simple|--(extra-)?index[-]url|--find[-]links|--trusted[-]host"
+)
 HOMES = re.compile(r"(?<![\w.~}/-])(/(home|Users|root)/|[A-Z]:\\)[\w.-]+")
 SECRETS = re.compile(
     r"AKIA(?!IOSFODNN7EXAMPLE)[0-9A-Z]{16}"  # the exception is the one of AWS's own documentation
