@@ -30,13 +30,14 @@ from holdfast.errors import RequestRefused
 EVENT_DETAIL_TYPE = "DiscoveryRequested"
 MAX_LISTED_IDS = 1_000
 MAX_NAMED_FAULTS = 100
-_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Half a character (a lone surrogate), which JSON can carry, has no bytes: it could not be stored.
+_NOT_PLAIN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})")
 
 
 def _plain_text(text: str) -> str:
-    if _CONTROL_CHARACTERS.search(text):
-        raise ValueError("expected plain text, found control characters")
+    if _NOT_PLAIN.search(text):
+        raise ValueError("expected plain text, found control or broken characters")
     return text
 
 

@@ -1,0 +1,70 @@
+"""The payloads under `events/` are what the functions take, and there is one for each."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from holdfast.contracts.arrivals import QueuedMessage, read_large_object
+from holdfast.contracts.request import DiscoveryRequest
+from holdfast.contracts.steps import BatchRun, Failing, HoldCursor, Opening, Run, ScopeReading
+from tests.events import FOLDER, load_event
+
+TAKES: dict[str, type[BaseModel]] = {
+    "open_request": Opening,
+    "preflight": Run,
+    "start_scope_query": Run,
+    "read_scope_pages": ScopeReading,
+    "acquire_job_slot": BatchRun,
+    "start_export_job": BatchRun,
+    "execute_export_job": BatchRun,
+    "check_export_job": BatchRun,
+    "reconcile": Run,
+    "place_holds": HoldCursor,
+    "confirm_holds": HoldCursor,
+    "seal_custody": Run,
+    "record_failure": Failing,
+}
+TAKES_MESSAGES = ["secure_objects", "hash_objects", "park_messages"]
+TRIGGERS = ["discovery_requested", "discovery_refused"]
+
+
+def test_every_function_has_its_payload_and_every_payload_its_use() -> None:
+    functions = {path.parent.name for path in Path("functions").glob("*/app.py")}
+
+    assert functions == {*TAKES, *TAKES_MESSAGES}
+    assert {path.stem for path in FOLDER.glob("*.json")} == {*functions, *TRIGGERS}
+
+
+@pytest.mark.parametrize("step", TAKES)
+def test_a_steps_payload_has_all_that_its_contract_names_and_nothing_else(step: str) -> None:
+    event = load_event(step)
+
+    contract = TAKES[step].model_validate(event)
+
+    assert contract.model_dump(mode="json") == event
+
+
+@pytest.mark.parametrize("step", TAKES_MESSAGES)
+def test_a_batch_of_messages_is_read(step: str) -> None:
+    messages = QueuedMessage.all_in(load_event(step))
+
+    assert messages
+    assert len({message.message_id for message in messages}) == len(messages)
+
+
+def test_the_trigger_is_what_open_request_is_given() -> None:
+    opening = Opening.model_validate(load_event("open_request"))
+
+    assert opening.event == load_event("discovery_requested")
+    assert DiscoveryRequest.from_event(opening.event).matter_id == "M-2026-001"
+
+
+def test_the_hash_request_is_of_our_own_making() -> None:
+    (message,) = QueuedMessage.all_in(load_event("hash_objects"))
+
+    assert read_large_object(message.body).version.size_bytes == 734_003_200
+
+
+def test_a_batch_without_messages_is_empty() -> None:
+    assert QueuedMessage.all_in({}) == []
