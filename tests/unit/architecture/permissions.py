@@ -52,13 +52,6 @@ SETTINGS = {
     "WORK_BUCKET": "WorkBucket",
     "HASH_QUEUE_URL": "HashQueue",
 }
-GENESYS_CALLER = {
-    ("secretsmanager:GetSecretValue", "GenesysSecret"),
-    ("dynamodb:GetItem", "Credentials"),
-    ("dynamodb:UpdateItem", "Credentials"),
-    ("kms:Encrypt", "Key"),
-    ("kms:Decrypt", "Key"),
-}
 
 
 @dataclass(frozen=True)
@@ -82,6 +75,20 @@ class Program:
         """Tell whether a function calls Genesys, and so needs the client and the token."""
         handler = self._tree(self.root / "functions" / program / "app.py")
         return any("_transport" in self._factories_from(factory) for _, factory in _ports(handler))
+
+    def genesys_actions(self) -> set[str]:
+        """Name the actions of everything that calling Genesys keeps in AWS."""
+        made = {
+            _last_name(node.func)
+            for node in ast.walk(self._bootstrap["_transport"])
+            if isinstance(node, ast.Call)
+        }
+        return {
+            action
+            for adapter in made & self._adapters.keys() - {"Table"}
+            for method in _functions(self._adapters[adapter])
+            for action, _ in self._done_by(adapter, method.name, "")
+        }
 
     def _tree(self, path: Path) -> ast.Module:
         return ast.parse(self.read(path))
@@ -134,7 +141,7 @@ class Program:
             if not isinstance(node, ast.Call):
                 continue
             made = _last_name(node.func)
-            if made in self._adapters and made not in {"Table", "TokenTable", "SecretCredentials"}:
+            if made in self._adapters and made != "Table":
                 yield from self._done_by(str(made), method, _place(str(made), body))
             elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
                 asked = _last_name(node.func.value.func)

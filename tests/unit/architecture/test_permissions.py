@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.template import Template, read_template
-from tests.unit.architecture.permissions import GENESYS_CALLER, Need, Program
+from tests.unit.architecture.permissions import Need, Program
 from tests.unit.architecture.stack import functions, managed, mentions, of_type, program_of, statements
 
 ROOT = Path(__file__).parents[3]
@@ -60,18 +60,13 @@ def test_only_functions_that_call_genesys_have_its_credentials(name: str) -> Non
     assert set(managed(TEMPLATE, role)) == wanted
 
 
-def test_calling_genesys_takes_the_client_and_the_token() -> None:
+def test_calling_genesys_takes_the_client_and_what_its_callers_share() -> None:
     policy = of_type(TEMPLATE, "IAM::ManagedPolicy")["GenesysCaller"]["PolicyDocument"]
-
-    assert granted(policy) == GENESYS_CALLER
-    assert {need for name in ("SecretCredentials", "TokenTable") for need in adapter(name)} == GENESYS_CALLER
-
-
-def adapter(name: str) -> set[Need]:
     places = {"secretsmanager": "GenesysSecret", "dynamodb": "Credentials", "kms": "Key"}
-    methods = ("__call__", "read", "lease", "write", "end_lease")
-    found = {need for method in methods for need in PROGRAM._done_by(name, method, "")}
-    return {(action, places[action.partition(":")[0]]) for action, _ in found}
+    needed = {(action, places[action.partition(":")[0]]) for action in PROGRAM.genesys_actions()}
+
+    assert needed
+    assert granted(policy) == needed
 
 
 def test_the_fewest_are_those_that_only_read_the_ledger() -> None:
