@@ -78,11 +78,8 @@ class Program:
 
     def genesys_actions(self) -> set[str]:
         """Name the actions of everything that calling Genesys keeps in AWS."""
-        made = {
-            _last_name(node.func)
-            for node in ast.walk(self._bootstrap["_transport"])
-            if isinstance(node, ast.Call)
-        }
+        transport = ast.walk(self._bootstrap["_transport"])
+        made = {str(_last_name(node.func)) for node in transport if isinstance(node, ast.Call)}
         return {
             action
             for adapter in made & self._adapters.keys() - {"Table"}
