@@ -206,8 +206,10 @@ def runs() -> Runs:
 def _transport() -> "Transport":
     import httpx  # noqa: PLC0415
 
+    from holdfast.aws.budget import BudgetTable  # noqa: PLC0415
     from holdfast.aws.credentials import SecretCredentials, TokenTable  # noqa: PLC0415
     from holdfast.aws.table import Table  # noqa: PLC0415
+    from holdfast.genesys.budget import Budget, PacedTransport  # noqa: PLC0415
     from holdfast.genesys.regions import hosts_of  # noqa: PLC0415
     from holdfast.genesys.token import TokenSource  # noqa: PLC0415
     from holdfast.genesys.transport import TIMEOUT_S, Transport  # noqa: PLC0415
@@ -218,15 +220,15 @@ def _transport() -> "Transport":
     hosts = hosts_of(settings().text("GENESYS_REGION"), settings().values.get("GENESYS_BASE_URL", ""))
     # The environment's proxies and certificates are not asked: hosts come from the table, TLS is always
     # verified.
-    login, api = (
-        httpx.Client(base_url=host, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
-        for host in (hosts.login, hosts.api)
+    table = Table(_client("dynamodb"), settings().text("CREDENTIALS_TABLE"))
+    budget = Budget(BudgetTable(table), clock, time.sleep)
+    login = httpx.Client(base_url=hosts.login, timeout=TIMEOUT_S, trust_env=False)
+    api = httpx.Client(
+        base_url=hosts.api,
+        timeout=TIMEOUT_S,
+        transport=PacedTransport(httpx.HTTPTransport(trust_env=False), budget),
     )
-    store = TokenTable(
-        Table(_client("dynamodb"), settings().text("CREDENTIALS_TABLE")),
-        _client("kms"),
-        key_id=settings().text("KEY_ARN"),
-    )
+    store = TokenTable(table, _client("kms"), key_id=settings().text("KEY_ARN"))
     credentials = SecretCredentials(
         _client("secretsmanager"), secret_arn=settings().text("GENESYS_SECRET_ARN")
     )

@@ -122,15 +122,24 @@ class Table:
 
     def update(self, pk: str, sk: str, update: str, condition: str, values: Mapping[str, Any]) -> bool:
         """Change an item if the condition holds; answers whether it did."""
-        return self._conditionally(
-            lambda: self._client.update_item(
-                TableName=self.name,
-                Key=self._key(pk, sk),
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                **_expression(values, f"{update} {condition}"),
+        return self.change(pk, sk, update, condition, values) is not None
+
+    def change(self, pk: str, sk: str, update: str, condition: str, values: Mapping[str, Any]) -> Item | None:
+        """Change an item if the condition holds; answers the item as it is then, or None."""
+        answers: list[dict[str, Any]] = []
+        self._conditionally(
+            lambda: answers.append(
+                self._client.update_item(
+                    TableName=self.name,
+                    Key=self._key(pk, sk),
+                    UpdateExpression=update,
+                    ConditionExpression=condition,
+                    ReturnValues="ALL_NEW",
+                    **_expression(values, f"{update} {condition}"),
+                )
             )
         )
+        return from_wire(answers[0]["Attributes"]) if answers else None
 
     def delete(self, pk: str, sk: str, condition: str, values: Mapping[str, Any]) -> bool:
         """Delete an item if the condition holds; answers whether it did. Leases only: evidence is never

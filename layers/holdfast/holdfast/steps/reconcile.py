@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Reconciled, Run
@@ -109,13 +108,14 @@ class Reconciliation:
         pass.
         """
         known = dict(account.known)
+
+        def read(conversation_id: ConversationId) -> None:
+            known[conversation_id] = self._catalogue.recordings_of(conversation_id)
+
         try:
-            while self._has_time():
-                wanted = list(islice(account.to_read(), READ_AT_ONCE))
-                if not wanted:
-                    break
-                known |= dict(zip(wanted, for_each(wanted, self._catalogue.recordings_of), strict=True))
-                account = replace(account, known=known)
+            while self._has_time() and (wanted := account.to_read()[:READ_AT_ONCE]):
+                for_each(wanted, read)
+                account = replace(account, known=dict(known))
         finally:
             files.write_known(known)
         return account
