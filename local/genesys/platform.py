@@ -7,7 +7,6 @@ Where no public source says what happens, the choice stands in docs/scenarios.md
 import base64
 import binascii
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,15 +14,14 @@ from urllib.parse import urlencode
 
 from local.genesys.access import Access, Needs
 from local.genesys.clock import iso, parse_time
-from local.genesys.delivery import files_of, folder_of
 from local.genesys.endpoint import Answer, Call, Endpoint
 from local.genesys.errors import PlatformError, not_found, refused
-from local.genesys.ids import digest_of, uuid_for
-from local.genesys.jobs import BUSY, TERMINAL, RecordingJob, outcome_of
-from local.genesys.media import MediaFile
+from local.genesys.exports import Delivery, Exports
+from local.genesys.ids import uuid_for
+from local.genesys.jobs import TERMINAL, RecordingJob
 from local.genesys.organisation import Conversation, Organisation, Recording
 from local.genesys.query import parse_query
-from local.genesys.scenario import Fate, JobFault, Medium, Scenario
+from local.genesys.scenario import Fate, Medium, Scenario
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _JOB_FIELDS = frozenset(
@@ -62,18 +60,6 @@ _PLATFORM_MEDIA = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Objects that belong together, due at a time. No recording: they are strays."""
-
-    due_at: datetime
-    job_id: str
-    folder: str
-    conversation: Conversation | None = None
-    recording: Recording | None = None
-    stray: MediaFile | None = None
-
-
 @dataclass(slots=True)
 class DetailsJob:
     id: str
@@ -87,20 +73,19 @@ class Platform:
     scenario: Scenario
     organisation: Organisation
     access: Access
+    exports: Exports
     protected: set[str] = field(default_factory=set)
-    exported_at: dict[str, datetime] = field(default_factory=dict)
-    deliveries: list[Delivery] = field(default_factory=list)
     recording_jobs: dict[str, RecordingJob] = field(default_factory=dict)
     details_jobs: dict[str, DetailsJob] = field(default_factory=dict)
-    _export_dates: dict[str, datetime] = field(default_factory=dict)
-    _failures: dict[str, int] = field(default_factory=dict)
-    _fault_uses: dict[JobFault, int] = field(default_factory=dict)
-    _strays_planned: bool = False
 
     def __post_init__(self) -> None:
         self.protected.update(
             one.id for one in self.organisation.conversations.values() if one.already_protected
         )
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        return self.exports.deliveries
 
     def endpoints(self) -> list[Endpoint]:
         details, jobs = "/api/v2/analytics/conversations/details/jobs", "/api/v2/recording/jobs"
@@ -352,51 +337,12 @@ class Platform:
         if sensitive:
             Needs(all_of=("recording:recording:viewSensitiveData",)).check(call.client)
         query = parse_query(body.get("conversationQuery"), "conversationQuery")
-        self._check_busy(call.now)
-        found = tuple(query.select(self.organisation.conversations.values(), self.available_until(call.now)))
-        number = len(self.recording_jobs) + 1
-        job = RecordingJob(
-            id=uuid_for(self.scenario.seed, "recording job", number),
-            number=number,
-            client_id=call.client.id,
-            query=body,
-            created_at=call.now,
-            conversations=found,
-            outcome=outcome_of(found, self._failures, sensitive=sensitive, screen=screen),
-            timing=organization.timing,
-            fault=self._fault_for(number, found),
-            action_at=action_at,
+        found = query.select(self.organisation.conversations.values(), self.available_until(call.now))
+        job = self.exports.create(
+            call.client.id, body, found, call.now, sensitive=sensitive, screen=screen, action_at=action_at
         )
         self.recording_jobs[job.id] = job
         return Answer(202, self._job(job, call.now))
-
-    def _check_busy(self, now: datetime) -> None:
-        most = self.scenario.organization.max_concurrent_jobs
-        if sum(job.state(now) in BUSY for job in self.recording_jobs.values()) < most:
-            return
-        raise PlatformError(
-            self.scenario.organization.third_job_error,
-            "The organization has reached the limit of {limit} recording jobs in progress",
-            params={"limit": str(most)},
-            limit={"key": "concurrent.jobs", "namespace": "recording", "value": str(most)},
-        )
-
-    def _fault_for(self, number: int, conversations: Sequence[Conversation]) -> JobFault | None:
-        for fault in self.scenario.job_faults:
-            over = fault.more_conversations_than
-            fits = fault.nth == number if fault.nth else number >= fault.from_nth
-            used = self._fault_uses.get(fault, 0)
-            if (
-                fits
-                and (over is None or len(conversations) > over)
-                and (fault.times is None or used < fault.times)
-            ):
-                self._fault_uses[fault] = used + 1
-                return fault
-        poisoned = [one.id for one in conversations if one.poison]
-        if not poisoned:
-            return None
-        return JobFault("failed", "PROCESSING", error_message="The job failed.")
 
     def list_jobs(self, call: Call) -> Answer:
         state, kind = call.query.get("state"), call.query.get("jobType")
@@ -428,50 +374,12 @@ class Platform:
             raise PlatformError(
                 403, "Only the user that created job {id} may execute it", params={"id": job.id}
             )
-        state = job.state(call.now)
-        if state != "READY":
-            raise PlatformError(
-                409, "Job {id} is {state}, expected READY", params={"id": job.id, "state": state}
-            )
-        self._check_busy(call.now)
-        job.started_at = call.now
-        for recording in job.outcome.failed:
-            self._failures[recording.id] = self._failures.get(recording.id, 0) + 1
-        self._plan(job)
+        self.exports.start(job, call.now)
         return Answer(200, self._job(job, call.now))
-
-    def _plan(self, job: RecordingJob) -> None:
-        finishes_at = job.finishes_at
-        assert finishes_at is not None  # noqa: S101 -- it was started a line ago
-        timing, organization = self.scenario.organization.timing, self.scenario.organization
-        due_at = max(finishes_at + timedelta(seconds=timing.delivery_delay_s), job.action_at or finishes_at)
-        share = job.outcome.exported[: int(len(job.outcome.exported) * job.delivered_share)]
-        for recording in share:
-            one = self.organisation.conversations[recording.conversation_id]
-            due = due_at + timedelta(seconds=recording.late_s)
-            self._export_dates[recording.id] = due
-            if recording.fate is not Fate.NEVER_DELIVERED:
-                self.deliveries.append(Delivery(due, job.id, folder_of(organization.id, one), one, recording))
-        if share and not self._strays_planned:
-            self._strays_planned = True
-            for key in self.organisation.stray_keys:
-                folder, _, name = f"{organization.id}/{key}".rpartition("/")
-                file = MediaFile(name, "text/plain", digest_of(self.scenario.seed, "stray", key))
-                self.deliveries.append(Delivery(due_at, job.id, folder, stray=file))
 
     def cancel_job(self, call: Call) -> Answer:
         job = self._find_job(call)
-        state = job.state(call.now)
-        if state in TERMINAL:
-            raise PlatformError(409, "Job {id} is {state} already", params={"id": job.id, "state": state})
-        done = len(job.outcome.exported) * job.percent(call.now) // 100
-        kept = {recording.id for recording in job.outcome.exported[:done]}
-        self.deliveries = [
-            one
-            for one in self.deliveries
-            if one.job_id != job.id or (one.recording is not None and one.recording.id in kept)
-        ]
-        job.cancelled_at = call.now
+        self.exports.cancel(job, call.now)
         return Answer(204)
 
     def failed_recordings(self, call: Call) -> Answer:
@@ -522,26 +430,6 @@ class Platform:
             body["errorMessage"] = job.fault.error_message
         return body
 
-    # --- deliveries -------------------------------------------------------------------------------
-
-    def due(self, now: datetime) -> list[Delivery]:
-        """The deliveries whose time has come; each is given out once."""
-        due = [one for one in self.deliveries if one.due_at <= now]
-        if due:
-            self.deliveries = [one for one in self.deliveries if one.due_at > now]
-        return due
-
-    def files(self, delivery: Delivery) -> list[MediaFile]:
-        if delivery.stray is not None:
-            return [delivery.stray]
-        if delivery.conversation is None or delivery.recording is None:
-            return []
-        return files_of(self.scenario.seed, delivery.conversation, delivery.recording)
-
-    def delivered(self, delivery: Delivery, now: datetime) -> None:
-        if delivery.recording is not None:
-            self.exported_at[delivery.recording.id] = now
-
     # --- metadata ---------------------------------------------------------------------------------
 
     def metadata(self, call: Call) -> Answer:
@@ -578,8 +466,8 @@ class Platform:
             body["startTime"], body["endTime"] = iso(recording.started_at), iso(recording.ended_at)
         for name, at in (
             ("deleteDate", recording.delete_date),
-            ("exportDate", self._export_dates.get(recording.id)),
-            ("exportedDate", self.exported_at.get(recording.id)),
+            ("exportDate", self.exports.export_dates.get(recording.id)),
+            ("exportedDate", self.exports.exported_at.get(recording.id)),
         ):
             if at is not None:
                 body[name] = iso(at)

@@ -25,10 +25,11 @@ from local.genesys.clock import Clock, WallClock, iso
 from local.genesys.delivery import THREADS, Writer, write
 from local.genesys.endpoint import Call, Endpoint
 from local.genesys.errors import OAuthError, PlatformError
+from local.genesys.exports import Delivery, Exports
 from local.genesys.faults import Faults, canned
 from local.genesys.ids import uuid_for
 from local.genesys.organisation import build
-from local.genesys.platform import Delivery, Platform
+from local.genesys.platform import Platform
 from local.genesys.requestlog import RequestLog, redacted
 from local.genesys.scenario import Scenario
 
@@ -73,7 +74,9 @@ class Simulator:
         self.clock = clock or WallClock()
         self.log = log or RequestLog()
         self.access = open_access(scenario.seed, scenario.organization)
-        self.platform = Platform(scenario, build(scenario), self.access)
+        organisation = build(scenario)
+        self.exports = Exports(scenario, organisation)
+        self.platform = Platform(scenario, organisation, self.access, self.exports)
         # A second dialect adds its endpoints here.
         self._endpoints: list[Endpoint] = self.platform.endpoints()
         self._writer = writer
@@ -98,10 +101,12 @@ class Simulator:
 
     def deliver_due(self) -> int:
         """Writes what is due, one object after the other; gives the number of deliveries."""
-        due = self.platform.due(self.clock.now())
-        for delivery in due:
-            self._finish(delivery, self._write(delivery))
-        return len(due)
+        count = 0
+        while due := self.exports.due(self.clock.now()):
+            for delivery in due:
+                self._finish(delivery, written=self._write(delivery))
+            count += len(due)
+        return count
 
     async def deliver(self, tick_s: float = 0.05) -> None:
         """Writes what is due as long as it is not cancelled, on many threads."""
@@ -109,12 +114,13 @@ class Simulator:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="delivery") as pool:
 
             async def one(delivery: Delivery) -> None:
-                self._finish(delivery, await loop.run_in_executor(pool, self._write, delivery))
+                written = await loop.run_in_executor(pool, self._write, delivery)
+                self._finish(delivery, written=written)
 
             running: set[asyncio.Task[None]] = set()
             try:
                 while True:
-                    for delivery in self.platform.due(self.clock.now()):
+                    for delivery in self.exports.due(self.clock.now()):
                         task = asyncio.create_task(one(delivery))
                         running.add(task)
                         task.add_done_callback(running.discard)
@@ -125,13 +131,12 @@ class Simulator:
                     task.cancel()
 
     def _write(self, delivery: Delivery) -> bool:
-        files = self.platform.files(delivery)
+        files = self.exports.files(delivery)
         written = [write(self._writer, f"{delivery.folder}/{file.name}", file) for file in files]
         return all(written)
 
-    def _finish(self, delivery: Delivery, written: bool) -> None:
-        if written:
-            self.platform.delivered(delivery, self.clock.now())
+    def _finish(self, delivery: Delivery, *, written: bool) -> None:
+        self.exports.finished(delivery, self.clock.now(), written=written)
 
     # --- requests ---------------------------------------------------------------------------------
 
