@@ -1,0 +1,260 @@
+"""One suite for the buckets and queues in memory, and for S3, SQS and Step Functions as moto plays them."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+import pytest
+from moto import mock_aws
+
+from holdfast.aws.buckets import EvidenceBucketSetup, EvidenceS3, RecordsS3, WorkS3
+from holdfast.aws.queues import HashSqs, StepFunctionsRuns
+from holdfast.contracts.arrivals import read_large_object
+from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.tags import TagPlan
+from holdfast.ports import (
+    BucketSetup,
+    EvidenceBucket,
+    HashQueue,
+    LargeObject,
+    RecordFiles,
+    Runs,
+    WorkFiles,
+)
+from tests.fakes.buckets import (
+    BucketSetupInMemory,
+    EvidenceInMemory,
+    HashQueueInMemory,
+    RecordFilesInMemory,
+    WorkFilesInMemory,
+)
+from tests.fakes.clock import NOON
+from tests.fakes.platform import RunsInMemory
+from tests.fakes.story import conversation_id
+
+SESSION: Any = botocore.session.get_session()
+REGION = "eu-central-1"
+WHERE = ["in memory", "on AWS"]
+
+
+def _client(service: str) -> Any:
+    return SESSION.create_client(service, region_name=REGION)
+
+
+def _bucket(s3: Any, name: str, **more: Any) -> str:
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}, **more)
+    return name
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        yield _client("s3")
+
+
+# --- evidence
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An evidence bucket, and what only the vendor and a test can do with it."""
+
+    bucket: EvidenceBucket
+    put: Callable[[str, bytes, Mapping[str, str]], ObjectVersion]
+    is_locked: Callable[[ObjectVersion], bool]
+
+
+@pytest.fixture(params=WHERE)
+def evidence(request: pytest.FixtureRequest, s3: Any) -> Evidence:
+    if request.param == "in memory":
+        fake = EvidenceInMemory()
+        return Evidence(
+            fake, lambda key, content, tags: fake.put(key, content, tags=tags), lambda v: fake.at(v).is_locked
+        )
+    name = _bucket(s3, "evidence", ObjectLockEnabledForBucket=True)
+
+    def put(key: str, content: bytes, tags: Mapping[str, str]) -> ObjectVersion:
+        answer = s3.put_object(Bucket=name, Key=key, Body=content)
+        tag_set = [{"Key": tag, "Value": value} for tag, value in tags.items()]
+        if tag_set:
+            s3.put_object_tagging(
+                Bucket=name, Key=key, VersionId=answer["VersionId"], Tagging={"TagSet": tag_set}
+            )
+        return ObjectVersion(name, key, answer["VersionId"], len(content))
+
+    def is_locked(version: ObjectVersion) -> bool:
+        answer = s3.head_object(Bucket=name, Key=version.key, VersionId=version.version_id)
+        return bool(answer.get("ObjectLockLegalHoldStatus") == "ON")
+
+    return Evidence(EvidenceS3(s3), put, is_locked)
+
+
+KEYS = ["a/b.wav", "Ordner/ärger & mehr+100%=viel \N{CLAPPER BOARD}.wav", "_holdfast/canary/1"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_this_very_version_is_locked_and_a_repeat_changes_nothing(evidence: Evidence, key: str) -> None:
+    first, second = (evidence.put(key, content, {}) for content in (b"first", b"second"))
+
+    for _ in range(2):
+        evidence.bucket.lock(first)
+
+    assert evidence.is_locked(first)
+    assert not evidence.is_locked(second)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"sound" * 1_000_000])
+def test_a_version_is_read_in_pieces_and_whole(evidence: Evidence, content: bytes) -> None:
+    version = evidence.put("a.wav", content, {})
+    evidence.put("a.wav", b"newer", {})
+
+    with evidence.bucket.open(version) as opened:
+        pieces = list(opened.chunks)
+
+    assert hashlib.sha256(b"".join(pieces)).digest() == hashlib.sha256(content).digest()
+    assert all(pieces)
+
+
+def test_what_is_read_says_whether_there_are_tags(evidence: Evidence) -> None:
+    bare, tagged = evidence.put("a", b"x", {}), evidence.put("b", b"x", {"owner": "them", "empty": ""})
+
+    with evidence.bucket.open(bare) as one, evidence.bucket.open(tagged) as other:
+        assert (one.has_tags, other.has_tags) == (False, True)
+    assert evidence.bucket.foreign_tags(bare) == {}
+    assert evidence.bucket.foreign_tags(tagged) == {"owner": "them", "empty": ""}
+
+
+def test_a_set_of_tags_replaces_what_was_there_on_this_version_alone(evidence: Evidence) -> None:
+    version, newer = evidence.put("a", b"x", {"owner": "them"}), evidence.put("a", b"y", {})
+
+    for _ in range(2):
+        evidence.bucket.tag(version, TagPlan({"legal-hold": "on", "recording-id": "r"}, ()))
+
+    assert evidence.bucket.foreign_tags(version) == {"legal-hold": "on", "recording-id": "r"}
+    assert evidence.bucket.foreign_tags(newer) == {}
+
+
+def test_a_version_that_does_not_exist_is_an_error_everywhere(evidence: Evidence) -> None:
+    gone = ObjectVersion("evidence", "never", "v9", 1)
+
+    with pytest.raises(Exception, match=r".*"):
+        evidence.bucket.lock(gone)
+    with pytest.raises(Exception, match=r".*"), evidence.bucket.open(gone):
+        pass
+    with pytest.raises(Exception, match=r".*"):
+        evidence.bucket.tag(gone, TagPlan({}, ()))
+
+
+# --- whether the evidence bucket can keep the promise
+
+
+def _setup_of(kind: str, s3: Any, *, is_well: bool) -> BucketSetup:
+    if kind == "in memory":
+        return BucketSetupInMemory(has_object_lock=is_well, is_versioned=is_well, is_wired=is_well)
+    name = _bucket(s3, "evidence", **({"ObjectLockEnabledForBucket": True} if is_well else {}))
+    sqs = _client("sqs")
+    url = sqs.create_queue(QueueName="arrivals")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    if is_well:
+        s3.put_bucket_notification_configuration(
+            Bucket=name,
+            NotificationConfiguration={
+                "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+            },
+        )
+    return EvidenceBucketSetup(s3, bucket=name, queue_arn=arn)
+
+
+@pytest.mark.parametrize("kind", WHERE)
+def test_a_bucket_as_deployed_has_no_findings(kind: str, s3: Any) -> None:
+    assert list(_setup_of(kind, s3, is_well=True).findings()) == []
+
+
+@pytest.mark.parametrize("kind", WHERE)
+def test_everything_a_bucket_lacks_is_found_at_once_and_blocks(kind: str, s3: Any) -> None:
+    findings = _setup_of(kind, s3, is_well=False).findings()
+
+    assert [finding.check for finding in findings] == ["object lock", "versioning", "arrival wiring"]
+    assert all(finding.is_blocking for finding in findings)
+
+
+# --- work and records
+
+
+@pytest.fixture(params=WHERE)
+def work(request: pytest.FixtureRequest, s3: Any) -> WorkFiles:
+    return WorkFilesInMemory() if request.param == "in memory" else WorkS3(s3, bucket=_bucket(s3, "work"))
+
+
+@pytest.fixture(params=WHERE)
+def records(request: pytest.FixtureRequest, s3: Any) -> RecordFiles:
+    if request.param == "in memory":
+        return RecordFilesInMemory()
+    return RecordsS3(s3, bucket=_bucket(s3, "records", ObjectLockEnabledForBucket=True))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff", b"a\n" * 1000])
+def test_a_work_file_reads_back_and_may_be_written_again(work: WorkFiles, content: bytes) -> None:
+    assert work.read("matters/M/requests/R:1/x.json") is None
+
+    for _ in range(2):
+        work.write("matters/M/requests/R:1/x.json", content)
+
+    assert work.read("matters/M/requests/R:1/x.json") == content
+
+
+@pytest.mark.parametrize("lines", [[], [b"{}"], [b'{"a":1}', b'{"b":"\xc3\xa4"}']])
+def test_a_record_is_its_lines_each_with_its_end(records: RecordFiles, lines: list[bytes]) -> None:
+    content = b"".join(line + b"\n" for line in lines)
+
+    file = records.write_once("matters/M/custody.jsonl", iter(lines))
+
+    assert (file.key, file.size_bytes) == ("matters/M/custody.jsonl", len(content))
+    assert file.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_a_record_is_written_once_and_a_repeat_answers_what_stands(records: RecordFiles) -> None:
+    first = records.write_once("x.jsonl", [b"first"])
+
+    assert records.write_once("x.jsonl", [b"second", b"longer"]) == first
+
+
+# --- queues and runs
+
+
+@pytest.mark.parametrize("kind", WHERE)
+def test_a_request_for_a_digest_arrives_as_it_was_sent(kind: str, s3: Any) -> None:
+    large = LargeObject(ObjectVersion("evidence", "ä+ %.webm", "v1", 2**33), conversation_id(1), NOON)
+    fake, sqs = HashQueueInMemory(), _client("sqs")
+    url = sqs.create_queue(QueueName="hash")["QueueUrl"]
+    queue: HashQueue = fake if kind == "in memory" else HashSqs(sqs, queue_url=url)
+
+    queue.send(large)
+
+    waiting = (
+        fake.waiting
+        if kind == "in memory"
+        else [read_large_object(one["Body"]) for one in sqs.receive_message(QueueUrl=url)["Messages"]]
+    )
+    assert waiting == [large]
+
+
+@pytest.mark.parametrize("kind", WHERE)
+def test_a_run_is_alive_while_it_runs_and_one_that_nobody_remembers_is_not(kind: str, s3: Any) -> None:
+    client = _client("stepfunctions")
+    machine = client.create_state_machine(
+        name="preserve",
+        definition='{"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 1, "End": true}}}',
+        roleArn="arn:aws:iam::123456789012:role/x",
+    )["stateMachineArn"]
+    running, ended = (
+        client.start_execution(stateMachineArn=machine, name=name)["executionArn"] for name in ("a", "b")
+    )
+    client.stop_execution(executionArn=ended)
+    runs: Runs = RunsInMemory({running}) if kind == "in memory" else StepFunctionsRuns(client)
+
+    assert runs.is_alive(running)
+    assert not runs.is_alive(ended)
+    assert not runs.is_alive(running.removesuffix(":a") + ":never")

@@ -1,0 +1,633 @@
+"""One suite for two ledgers: the fake that the steps' tests stand on, and the real one on DynamoDB.
+
+moto checks reserved words and the form of every expression; the table has the template's keys and indexes.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import botocore.session
+import pytest
+from moto import mock_aws
+
+from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
+from holdfast.aws.parking import ParkingLedger
+from holdfast.aws.requests import BatchLedger, RequestLedger
+from holdfast.aws.slots import SlotLedger
+from holdfast.aws.table import Table
+from holdfast.domain.custody import ObjectVersion, Receipt
+from holdfast.domain.evidence_key import CANARY_PREFIX, Role
+from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId, RequestId, batch_id
+from holdfast.domain.media import Medium
+from holdfast.domain.states import BatchState, HoldState, PlatformHold, RequestState
+from holdfast.errors import ConversationLifting, LedgerRuleBroken
+from holdfast.ports import (
+    BatchBook,
+    BatchRecord,
+    Claim,
+    ClaimBook,
+    Dossier,
+    JobSlots,
+    LargeObject,
+    ParkedMessage,
+    Parking,
+    PlatformHoldRecord,
+    ReceiptBook,
+    RequestBook,
+    RequestRecord,
+    SlotOwner,
+)
+from tests.fakes.clock import NOON
+from tests.fakes.ledger import (
+    BatchesInMemory,
+    ConversationsInMemory,
+    ParkingInMemory,
+    RequestsInMemory,
+    SlotsInMemory,
+)
+from tests.fakes.story import conversation_id, conversations, key_of, recording_id
+
+SESSION: Any = botocore.session.get_session()
+M, OTHER_M = MatterId("M-1"), MatterId("M-2")
+R = RequestId("R-1")
+MINE, THEIRS = "arn:execution:1", "arn:execution:2"
+ONE, TWO = conversation_id(1), conversation_id(2)
+LATER = NOON + timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every book of one ledger; `begin_lifting` stands for a release, which is not built yet."""
+
+    requests: RequestBook
+    batches: BatchBook
+    claims: ClaimBook
+    receipts: ReceiptBook
+    slots: JobSlots
+    parking: Parking
+    begin_lifting: Callable[[ConversationId], None]
+
+
+def _in_memory() -> Ledger:
+    shelf = ConversationsInMemory()
+    return Ledger(
+        RequestsInMemory(),
+        BatchesInMemory(),
+        shelf,
+        shelf,
+        SlotsInMemory(),
+        ParkingInMemory(),
+        shelf.begin_lifting,
+    )
+
+
+def _on_dynamodb() -> Ledger:
+    client = SESSION.create_client("dynamodb", region_name="eu-central-1")
+    indexes = {"by-matter": ("gsi_matter", "gsi_batch"), "by-recording": ("gsi_recording", "pk")}
+    attributes = sorted({"pk", "sk"} | {name for pair in indexes.values() for name in pair})
+    client.create_table(
+        TableName="ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
+        KeySchema=_keys("pk", "sk"),
+        GlobalSecondaryIndexes=[
+            {"IndexName": name, "KeySchema": _keys(*pair), "Projection": {"ProjectionType": "KEYS_ONLY"}}
+            for name, pair in indexes.items()
+        ],
+    )
+    table = Table(client, "ledger")
+
+    def begin_lifting(conversation: ConversationId) -> None:
+        table.update(
+            f"CONV#{conversation}",
+            "HOLD",
+            "SET #state = :lifting",
+            "attribute_not_exists(nothing)",
+            {":lifting": HoldState.LIFTING},
+        )
+
+    return Ledger(
+        RequestLedger(table),
+        BatchLedger(table),
+        ClaimLedger(table),
+        ReceiptLedger(table),
+        SlotLedger(table, organization_id="org"),
+        ParkingLedger(table),
+        begin_lifting,
+    )
+
+
+def _keys(partition: str, sort: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": partition, "KeyType": "HASH"},
+        {"AttributeName": sort, "KeyType": "RANGE"},
+    ]
+
+
+@pytest.fixture(params=["in memory", "on DynamoDB"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    if request.param == "in memory":
+        yield _in_memory()
+    else:
+        with mock_aws():
+            yield _on_dynamodb()
+
+
+# --- requests
+
+
+def _request(**changes: Any) -> RequestRecord:
+    record = RequestRecord(M, R, RequestState.OPEN, b"body", "sha-of-body", MINE, NOON)
+    return replace(record, **changes)
+
+
+def _opened(ledger: Ledger, **changes: Any) -> RequestRecord:
+    return ledger.requests.open(_request(**changes), "a title")
+
+
+def test_a_request_is_written_once_and_read_back_whole(ledger: Ledger) -> None:
+    written = _opened(ledger)
+
+    assert written == _request()
+    assert ledger.requests.read(M, R) == _request()
+    assert _opened(ledger, opened_at=LATER) == _request()
+    assert ledger.requests.read(M, R).opened_at == NOON
+
+
+def test_an_unknown_request_is_a_defect_to_read_or_to_advance(ledger: Ledger) -> None:
+    with pytest.raises(LedgerRuleBroken):
+        ledger.requests.read(M, R)
+    with pytest.raises(LedgerRuleBroken):
+        ledger.requests.advance(_request(), RequestState.EXPORTED)
+    assert ledger.requests.fail(M, R, MINE, "why") is False
+
+
+def test_another_execution_does_not_get_a_request_that_lives(ledger: Ledger) -> None:
+    _opened(ledger)
+
+    assert _opened(ledger, execution_arn=THEIRS).execution_arn == MINE
+    assert ledger.requests.read(M, R).attempt == 1
+
+
+def test_another_body_never_replaces_one(ledger: Ledger) -> None:
+    _opened(ledger)
+    ledger.requests.fail(M, R, MINE, "why")
+
+    standing = ledger.requests.open(
+        _request(body=b"x", body_sha256="sha-of-x", execution_arn=THEIRS), "t", instead_of=MINE
+    )
+
+    assert (standing.body, standing.state) == (b"body", RequestState.FAILED)
+
+
+@pytest.mark.parametrize("has_failed", [True, False])
+def test_a_failed_or_abandoned_request_is_taken_over_afresh(ledger: Ledger, has_failed: bool) -> None:
+    record = _opened(ledger)
+    ledger.requests.advance(record, RequestState.OPEN, exceptions=["not_yet_available"])
+    if has_failed:
+        ledger.requests.fail(M, R, MINE, "why")
+
+    taken = ledger.requests.open(
+        _request(execution_arn=THEIRS, opened_at=LATER), "t", instead_of=None if has_failed else MINE
+    )
+
+    assert taken == _request(execution_arn=THEIRS, opened_at=LATER, attempt=2)
+    assert ledger.requests.read(M, R) == taken
+
+
+def test_only_the_named_execution_is_taken_over_from(ledger: Ledger) -> None:
+    _opened(ledger)
+
+    standing = ledger.requests.open(_request(execution_arn=THEIRS), "t", instead_of="arn:execution:9")
+
+    assert standing.execution_arn == MINE
+
+
+def test_a_request_advances_and_a_repeat_of_what_is_history_changes_nothing(ledger: Ledger) -> None:
+    record = _opened(ledger)
+    for state in (RequestState.EXPORTED, RequestState.RECONCILED, RequestState.HELD):
+        ledger.requests.advance(record, state)
+    ledger.requests.advance(record, RequestState.EXPORTED)
+    ledger.requests.advance(record, RequestState.PRESERVED, summary={"recordings": {"expected": 2}})
+    ledger.requests.advance(record, RequestState.HELD)
+
+    standing = ledger.requests.read(M, R)
+    assert standing.state is RequestState.PRESERVED
+    assert standing.summary == {"recordings": {"expected": 2}}
+
+
+def test_exceptions_are_kept_by_later_moves(ledger: Ledger) -> None:
+    record = _opened(ledger)
+    ledger.requests.advance(record, RequestState.OPEN, exceptions=["not_yet_available"])
+    ledger.requests.advance(record, RequestState.EXPORTED)
+
+    assert ledger.requests.read(M, R).exceptions == ("not_yet_available",)
+
+
+@pytest.mark.parametrize(
+    ("path", "forbidden"),
+    [
+        ([], RequestState.RECONCILED),
+        ([], RequestState.HELD),
+        ([], RequestState.PRESERVED),
+        ([RequestState.EXPORTED], RequestState.HELD),
+        ([RequestState.EXPORTED, RequestState.RECONCILED], RequestState.INCOMPLETE),
+        (
+            [RequestState.EXPORTED, RequestState.RECONCILED, RequestState.HELD, RequestState.INCOMPLETE],
+            RequestState.PRESERVED,
+        ),
+        ([RequestState.FAILED], RequestState.EXPORTED),
+        ([RequestState.FAILED], RequestState.OPEN),
+    ],
+)
+def test_no_state_is_skipped_and_no_end_is_left(
+    ledger: Ledger, path: list[RequestState], forbidden: RequestState
+) -> None:
+    record = _opened(ledger)
+    for state in path:
+        ledger.requests.advance(record, state)
+    before = ledger.requests.read(M, R)
+
+    with pytest.raises(LedgerRuleBroken):
+        ledger.requests.advance(record, forbidden)
+
+    assert ledger.requests.read(M, R) == before
+
+
+def test_a_request_is_failed_by_its_own_execution_alone_and_never_after_its_verdict(ledger: Ledger) -> None:
+    record = _opened(ledger)
+
+    assert ledger.requests.fail(M, R, THEIRS, "why") is False
+    assert ledger.requests.read(M, R).state is RequestState.OPEN
+    assert ledger.requests.fail(M, R, MINE, "why") is True
+    assert ledger.requests.fail(M, R, MINE, "why") is True
+    assert ledger.requests.read(M, R).state is RequestState.FAILED
+
+    taken = ledger.requests.open(_request(execution_arn=THEIRS), "t")
+    for state in (
+        RequestState.EXPORTED,
+        RequestState.RECONCILED,
+        RequestState.HELD,
+        RequestState.INCOMPLETE,
+    ):
+        ledger.requests.advance(taken, state)
+    assert ledger.requests.fail(M, R, THEIRS, "why") is False
+    assert record.attempt + 1 == taken.attempt
+
+
+# --- batches
+
+
+def _batch(index: int = 0, attempt: int = 1, **changes: Any) -> BatchRecord:
+    return replace(BatchRecord(M, R, batch_id(attempt, index), BatchState.PLANNED, 7), **changes)
+
+
+def test_a_batch_is_planned_once_and_read_back_whole(ledger: Ledger) -> None:
+    ledger.batches.plan(_batch())
+    ledger.batches.plan(_batch(conversations=9))
+
+    assert ledger.batches.read(M, R, batch_id(1, 0)) == _batch()
+    with pytest.raises(LedgerRuleBroken):
+        ledger.batches.read(M, R, batch_id(1, 1))
+
+
+def test_the_batches_of_an_attempt_are_listed_in_order_and_no_others(ledger: Ledger) -> None:
+    for index in (2, 0, 1):
+        ledger.batches.plan(_batch(index))
+    ledger.batches.plan(_batch(0, attempt=2))
+    ledger.batches.plan(_batch(3, request_id=RequestId("R-10")))
+    ledger.batches.plan(_batch(4, matter_id=OTHER_M))
+
+    assert list(ledger.batches.of_request(_request())) == [_batch(0), _batch(1), _batch(2)]
+    assert list(ledger.batches.of_request(_request(attempt=2))) == [_batch(0, attempt=2)]
+
+
+def test_a_batch_is_written_as_it_is_now(ledger: Ledger) -> None:
+    ledger.batches.plan(_batch())
+    now = _batch(
+        state=BatchState.STARTING,
+        job_id=ExportJobId("job"),
+        job_created_at=NOON,
+        ended_at=LATER,
+        total=5,
+        skipped=1,
+        failed=2,
+    )
+
+    ledger.batches.advance(now)
+
+    assert ledger.batches.read(M, R, batch_id(1, 0)) == now
+
+
+def test_what_a_batch_has_passed_changes_nothing_and_what_it_may_not_become_raises(ledger: Ledger) -> None:
+    ledger.batches.plan(_batch())
+    for state in (BatchState.STARTING, BatchState.PROCESSING, BatchState.FULFILLED):
+        ledger.batches.advance(_batch(state=state))
+
+    ledger.batches.advance(_batch(state=BatchState.PENDING, total=9))
+    assert ledger.batches.read(M, R, batch_id(1, 0)) == _batch(state=BatchState.FULFILLED)
+    with pytest.raises(LedgerRuleBroken):
+        ledger.batches.advance(_batch(state=BatchState.FAILED))
+    with pytest.raises(LedgerRuleBroken):
+        ledger.batches.advance(_batch(9, state=BatchState.STARTING))
+    assert ledger.batches.read(M, R, batch_id(1, 0)) == _batch(state=BatchState.FULFILLED)
+
+
+def test_the_first_settlement_stands_and_nothing_moves_after_it(ledger: Ledger) -> None:
+    ledger.batches.plan(_batch())
+    ended = _batch(state=BatchState.FAILED)
+    ledger.batches.advance(ended)
+
+    ledger.batches.settle(ended, "first")
+    ledger.batches.settle(ended, "second")
+    ledger.batches.advance(replace(ended, total=9))
+    ledger.batches.settle(_batch(9), "nothing there")
+
+    assert ledger.batches.read(M, R, batch_id(1, 0)) == replace(ended, result_key="first")
+    assert len(list(ledger.batches.of_request(_request()))) == 1
+
+
+# --- claims and holds
+
+
+def _claim(matter_id: MatterId = M, number: int = 1, at: datetime = NOON) -> Claim:
+    return Claim(matter_id, R, batch_id(1, 0), conversations(number)[0], at)
+
+
+def _documents(ledger: Ledger, conversation: ConversationId = ONE) -> list[dict[str, Any]]:
+    return [json.loads(entry.canonical) for entry in ledger.claims.dossier(conversation).entries]
+
+
+def test_a_claim_is_put_once_with_its_event(ledger: Ledger) -> None:
+    assert ledger.claims.claim(_claim()) is True
+    before = ledger.claims.dossier(ONE)
+    assert ledger.claims.claim(_claim(at=LATER)) is False
+
+    assert ledger.claims.dossier(ONE) == before
+    assert before.claimed_by == {M}
+    (event,) = _documents(ledger)
+    assert (event["type"], event["matter_id"], event["request_id"]) == ("claimed", M, R)
+    assert event["at"] == "2026-04-01T12:00:00.000Z"
+    assert [entry.matter_id for entry in before.entries] == [M]
+
+
+def test_many_matters_may_claim_one_conversation(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim(M))
+    ledger.claims.claim(_claim(OTHER_M, at=LATER))
+
+    dossier = ledger.claims.dossier(ONE)
+    assert dossier.claimed_by == {M, OTHER_M}
+    assert [entry.matter_id for entry in dossier.entries] == [M, OTHER_M], "in the order of their time"
+
+
+def test_a_conversation_that_is_being_released_cannot_be_claimed(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    ledger.begin_lifting(ONE)
+
+    with pytest.raises(ConversationLifting):
+        ledger.claims.claim(_claim(OTHER_M))
+    assert ledger.claims.claim(_claim()) is False, "a repeat of a claim that stands"
+    assert ledger.claims.dossier(ONE).claimed_by == {M}
+    assert len(_documents(ledger)) == 1
+
+
+def test_nothing_is_known_of_a_conversation_that_never_was(ledger: Ledger) -> None:
+    dossier = ledger.claims.dossier(ONE)
+
+    assert dossier == Dossier(ONE, [], frozenset(), None, frozenset(), [])
+    assert ledger.claims.platform_holds([ONE, TWO]) == {ONE: None, TWO: None}
+    assert ledger.claims.platform_holds([]) == {}
+
+
+def test_the_platforms_side_moves_by_its_table_and_by_nothing_else(ledger: Ledger) -> None:
+    def standing() -> PlatformHold | None:
+        hold = ledger.claims.dossier(ONE).platform_hold
+        return hold.state if hold else None
+
+    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
+    assert standing() is None, "nobody claimed it"
+    ledger.claims.claim(_claim())
+    ledger.claims.mark_platform_hold([ONE], PlatformHold.REFUSED, reason="hold_refused")
+    assert standing() is None, "nobody asked"
+    steps = [
+        (PlatformHold.PLACING, PlatformHold.PLACING),
+        (PlatformHold.PRE_EXISTING, PlatformHold.PLACING),
+        (PlatformHold.REFUSED, PlatformHold.REFUSED),
+        (PlatformHold.HELD, PlatformHold.REFUSED),
+        (PlatformHold.PLACING, PlatformHold.PLACING),
+        (PlatformHold.HELD, PlatformHold.HELD),
+        (PlatformHold.REFUSED, PlatformHold.HELD),
+        (PlatformHold.PLACING, PlatformHold.HELD),
+        (PlatformHold.PRE_EXISTING, PlatformHold.HELD),
+    ]
+    for wanted, expected in steps:
+        ledger.claims.mark_platform_hold([ONE], wanted)
+        assert standing() is expected, f"after {wanted}"
+
+
+def test_a_refusal_keeps_its_reason_until_it_is_asked_again(ledger: Ledger) -> None:
+    for number in (1, 2):
+        ledger.claims.claim(_claim(number=number))
+    ledger.claims.mark_platform_hold([ONE, TWO], PlatformHold.PLACING)
+    ledger.claims.mark_platform_hold([ONE], PlatformHold.REFUSED, reason="platform_cap")
+
+    assert ledger.claims.platform_holds([TWO, ONE]) == {
+        ONE: PlatformHoldRecord(PlatformHold.REFUSED, "platform_cap"),
+        TWO: PlatformHoldRecord(PlatformHold.PLACING),
+    }
+    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
+    assert ledger.claims.platform_holds([ONE]) == {ONE: PlatformHoldRecord(PlatformHold.PLACING)}
+
+
+def test_what_was_there_before_us_stays_so(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    ledger.claims.mark_platform_hold([ONE], PlatformHold.PRE_EXISTING)
+    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
+
+    assert ledger.claims.confirm_platform_hold(ONE, LATER) is False
+    assert ledger.claims.platform_holds([ONE]) == {ONE: PlatformHoldRecord(PlatformHold.PRE_EXISTING)}
+    assert len(_documents(ledger)) == 1
+
+
+def test_a_hold_is_confirmed_once_with_an_event_that_concerns_every_matter(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    assert ledger.claims.confirm_platform_hold(ONE, LATER) is False, "nobody asked for it"
+    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
+
+    assert ledger.claims.confirm_platform_hold(ONE, LATER) is True
+    before = ledger.claims.dossier(ONE)
+    assert ledger.claims.confirm_platform_hold(ONE, LATER) is False
+
+    assert ledger.claims.dossier(ONE) == before
+    assert before.platform_hold == PlatformHoldRecord(PlatformHold.HELD)
+    assert [document["type"] for document in _documents(ledger)] == ["claimed", "held_at_platform"]
+    assert [entry.matter_id for entry in before.entries] == [M, None]
+
+
+def test_many_holds_are_read_at_once(ledger: Ledger) -> None:
+    numbers = range(1, 131)
+    for number in numbers:
+        ledger.claims.claim(_claim(number=number))
+    everyone = [conversation_id(number) for number in numbers]
+    ledger.claims.mark_platform_hold(everyone, PlatformHold.PLACING)
+
+    holds = ledger.claims.platform_holds(everyone)
+
+    assert list(holds) == everyone
+    assert set(holds.values()) == {PlatformHoldRecord(PlatformHold.PLACING)}
+
+
+# --- receipts
+
+
+def _receipt(key: str = key_of(1, "x.wav"), version_id: str = "v1", **changes: Any) -> Receipt:
+    version = ObjectVersion("evidence", key, version_id, 7)
+    receipt = Receipt(version, Role.MEDIA, NOON, LATER, "ab" * 32, ONE, recording_id(1))
+    return replace(receipt, **changes)
+
+
+RECEIPTS = [
+    _receipt(),
+    _receipt(sha256=None, omitted_tags=("recording-id",)),
+    _receipt(key_of(1, "x.wav_metadata.json"), role=Role.SIDECAR, medium=Medium.SCREEN),
+    _receipt(key_of(1, "ä +%=.txt"), role=Role.OTHER, recording_id=None),
+]
+
+
+@pytest.mark.parametrize("receipt", RECEIPTS)
+def test_a_receipt_is_read_back_as_it_was_written(ledger: Ledger, receipt: Receipt) -> None:
+    assert ledger.receipts.write(receipt) is True
+
+    dossier = ledger.claims.dossier(ONE)
+    assert list(dossier.receipts) == [receipt]
+    (entry,) = dossier.entries
+    assert entry.matter_id is None
+    assert read_receipt(entry.canonical) == receipt
+
+
+def test_the_first_receipt_of_a_version_stands_with_its_very_bytes(ledger: Ledger) -> None:
+    ledger.receipts.write(_receipt())
+    before = ledger.claims.dossier(ONE)
+
+    assert ledger.receipts.write(_receipt(secured_at=LATER + timedelta(days=1), sha256="cd" * 32)) is False
+    assert ledger.claims.dossier(ONE) == before
+
+
+def test_each_version_has_a_receipt_of_its_own(ledger: Ledger) -> None:
+    versions = [f"v{number}" for number in range(130)]
+    for version_id in versions:
+        ledger.receipts.write(_receipt(version_id=version_id))
+    written = [_receipt(version_id=version_id).version for version_id in versions]
+    absent = _receipt(version_id="never").version
+
+    have = ledger.receipts.have([absent, *written, written[0]])
+
+    assert have == {version.fingerprint for version in written}
+    assert ledger.receipts.have([]) == frozenset()
+    assert len(ledger.claims.dossier(ONE).receipts) == 130
+
+
+@pytest.mark.parametrize(("key", "role"), [("else/where", Role.STRAY), (CANARY_PREFIX + "1", Role.CANARY)])
+def test_what_names_no_conversation_has_its_receipt_too(ledger: Ledger, key: str, role: Role) -> None:
+    receipt = _receipt(key, role=role, conversation_id=None, recording_id=None)
+
+    assert ledger.receipts.write(receipt) is True
+    assert ledger.receipts.write(receipt) is False
+    assert ledger.receipts.have([receipt.version]) == {receipt.version.fingerprint}
+
+
+def test_two_entries_of_the_same_fact_never_have_the_same_bytes(ledger: Ledger) -> None:
+    ledger.receipts.write(_receipt(version_id="v1"))
+    ledger.receipts.write(_receipt(version_id="v2"))
+
+    nonces = {document["nonce"] for document in _documents(ledger)}
+    assert len(nonces) == 2
+    assert all(len(bytes.fromhex(nonce)) == 16 for nonce in nonces)
+
+
+def test_a_digest_is_added_once(ledger: Ledger) -> None:
+    receipt = _receipt(sha256=None)
+    large = LargeObject(receipt.version, ONE, NOON)
+    ledger.receipts.write(receipt)
+
+    assert ledger.receipts.add_digest(large, "ab" * 32, LATER) is True
+    before = ledger.claims.dossier(ONE)
+    assert ledger.receipts.add_digest(large, "cd" * 32, LATER) is False
+
+    assert ledger.claims.dossier(ONE) == before
+    assert before.digested == {receipt.version.fingerprint}
+    assert list(before.receipts) == [receipt], "the receipt itself never changes"
+    (event,) = [document for document in _documents(ledger) if document["kind"] == "event"]
+    assert event["details"] == {
+        "key": receipt.version.key,
+        "version_id": "v1",
+        "sha256": "ab" * 32,
+    }
+
+
+def test_events_come_before_receipts_each_in_the_order_of_their_keys(ledger: Ledger) -> None:
+    for version_id in ("v1", "v2", "v3"):
+        ledger.receipts.write(_receipt(version_id=version_id))
+    ledger.claims.claim(_claim(OTHER_M, at=LATER))
+    ledger.claims.claim(_claim(M))
+
+    documents = _documents(ledger)
+    assert [document["kind"] for document in documents] == ["event"] * 2 + ["receipt"] * 3
+    assert [document["at"] for document in documents[:2]] == sorted(d["at"] for d in documents[:2])
+    fingerprints = [receipt.version.fingerprint for receipt in ledger.claims.dossier(ONE).receipts]
+    assert fingerprints == sorted(fingerprints)
+
+
+# --- slots
+
+
+def _owner(index: int) -> SlotOwner:
+    return SlotOwner(M, R, batch_id(1, index))
+
+
+def test_there_are_two_slots_and_who_has_one_keeps_it(ledger: Ledger) -> None:
+    taken = [ledger.slots.acquire(_owner(index), LATER) for index in (0, 1, 2, 0)]
+
+    assert taken == [True, True, False, True]
+    assert [(slot.slot, slot.owner, slot.lease_until, slot.job_id) for slot in ledger.slots.held()] == [
+        (1, str(_owner(0)), LATER, None),
+        (2, str(_owner(1)), LATER, None),
+    ]
+
+
+def test_a_slot_knows_its_job_and_is_given_back_by_its_owner(ledger: Ledger) -> None:
+    ledger.slots.acquire(_owner(0), LATER)
+    ledger.slots.acquire(_owner(1), LATER)
+    ledger.slots.run(_owner(1), ExportJobId("job"))
+    ledger.slots.run(_owner(2), ExportJobId("another"))
+    assert [slot.job_id for slot in ledger.slots.held()] == [None, "job"]
+
+    ledger.slots.free(str(_owner(2)))
+    ledger.slots.free(str(_owner(0)))
+    ledger.slots.free(str(_owner(0)))
+
+    assert [slot.owner for slot in ledger.slots.held()] == [str(_owner(1))]
+    assert ledger.slots.acquire(_owner(2), LATER)
+
+
+# --- parking
+
+
+def test_a_message_is_parked_once_and_kept_as_it_came(ledger: Ledger) -> None:
+    plain = ParkedMessage("a", "why", NOON, 'body "as" it came \N{CLAPPER BOARD}')
+    known = ParkedMessage("b", "why", LATER, "{}", ONE, "f" * 64)
+    for message in (known, plain, replace(plain, body="changed")):
+        ledger.parking.park(message)
+
+    assert list(ledger.parking.parked()) == [plain, known]
+
+
+def test_the_names_of_recordings_are_never_an_empty_key(ledger: Ledger) -> None:
+    """A sparse index takes no empty text and no absent value for one."""
+    other = _receipt(key_of(1, "notes.txt"), role=Role.OTHER, recording_id=None)
+
+    assert ledger.receipts.write(other) is True
+    assert RecordingId("") not in {receipt.recording_id for receipt in ledger.claims.dossier(ONE).receipts}
