@@ -33,8 +33,8 @@ from local.emulator.process import (
 )
 from local.genesys.scenario import DEFAULT, Scenario, ScenarioError, load_scenario
 
-# Waits of 10 s become 1 s: quick, and the platform is still not polled more often than it allows.
-WAIT_SCALE = 0.1
+# Waits of 20 s become 1 s: quick, and the platform is still not polled more often than it allows.
+WAIT_SCALE = 0.05
 SIMULATOR_DEADLINE_S = 30.0
 
 HOME = ROOT / "build/world"

@@ -26,7 +26,8 @@ from holdfast.ports import (
 from holdfast.steps.files import BatchFiles
 from holdfast.steps.pool import for_each
 
-READ_AT_ONCE = 16
+# More would only queue for the request budget.
+READ_AT_ONCE = 4
 
 
 class Reconciliation:
