@@ -9,6 +9,7 @@ from holdfast.domain.ids import ExportJobId, batch_id
 from holdfast.domain.states import BatchState
 from holdfast.errors import (
     LedgerRuleBroken,
+    PermissionMissing,
     PlatformAnswerLost,
     PlatformThrottled,
     PlatformUnavailable,
@@ -132,6 +133,31 @@ def test_a_repeat_after_the_job_is_known_only_notes_it_in_the_slot() -> None:
 
     assert house.start_export_job(batch_run()).started
     assert house.observable() == before
+
+
+def test_a_refused_job_gives_its_slot_back_at_once() -> None:
+    house = planned()
+    house.acquire_job_slot(batch_run())
+    house.jobs.failures = [PermissionMissing("POST: 403")]
+
+    with pytest.raises(PermissionMissing):
+        house.start_export_job(batch_run())
+
+    assert house.slots.held() == []
+
+
+def test_a_refusal_keeps_the_slot_in_which_a_job_may_be_running() -> None:
+    house = planned()
+    house.acquire_job_slot(batch_run())
+    house.jobs.loses_answers = True
+    with pytest.raises(PlatformAnswerLost):
+        house.start_export_job(batch_run())
+    house.jobs.failures = [PermissionMissing("GET: 403")]
+
+    with pytest.raises(PermissionMissing):
+        house.start_export_job(batch_run())
+
+    assert len(house.slots.held()) == 1
 
 
 def test_one_job_too_many_waits_and_is_created_later() -> None:

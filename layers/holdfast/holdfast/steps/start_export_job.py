@@ -6,7 +6,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import BatchRun, JobStarted
 from holdfast.domain.states import BatchState
 from holdfast.domain.waits import MIN_WAIT_S, bounded
-from holdfast.errors import PlatformThrottled, TooManyJobs
+from holdfast.errors import PlatformThrottled, RefusedError, TooManyJobs
 from holdfast.ports import (
     BatchBook,
     Clock,
@@ -41,6 +41,7 @@ def start_export_job(
 
     Raises:
         PlatformAnswerLost: no answer came; the repeat looks the job up.
+        RefusedError: the platform will not have it; the slot is given back if no job can be running in it.
     """
     batch = batches.read(run.matter_id, run.request_id, run.batch_id)
     job_id = batch.job_id
@@ -48,8 +49,8 @@ def start_export_job(
         request = DiscoveryRequest.model_validate_json(requests.read(run.matter_id, run.request_id).body)
         conversations = BatchFiles(files, run.matter_id, run.request_id, run.batch_id).conversations()
         selection = ExportSelection([one.conversation_id for one in conversations], request.scope.to_domain())
+        was_tried = batch.state is BatchState.STARTING
         try:
-            was_tried = batch.state is BatchState.STARTING
             job_id = jobs.find(selection, batch.job_created_at or clock.now()) if was_tried else None
             if job_id is None:
                 batch = replace(
@@ -63,6 +64,10 @@ def start_export_job(
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
             return JobStarted(started=False, wait_s=bounded(throttled.retry_after_s))
+        except RefusedError:
+            if not was_tried:  # no job can have come of it, and others wait for the slot
+                slots.free(str(run.owner))
+            raise
         batch = replace(batch, state=BatchState.PENDING, job_id=job_id)
         batches.advance(batch)
         telemetry.count(Counter.JOBS_STARTED)
