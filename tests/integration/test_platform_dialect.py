@@ -397,6 +397,33 @@ def test_only_the_client_that_created_a_job_may_execute_it() -> None:
         us.jobs_of("limited").execute(job_id)
 
 
+def test_a_job_that_does_not_end_can_be_cancelled() -> None:
+    us = tenant(faults={"jobs": [{"outcome": "stuck"}]})
+    job_id = us.exported(us.selection())
+    us.clock.pass_s(86_400)
+    assert us.jobs.read(job_id).state is BatchState.PROCESSING
+
+    us.jobs.cancel(job_id)
+
+    assert us.jobs.read(job_id).state is BatchState.CANCELLED
+
+
+def test_a_job_that_has_ended_cannot_be_cancelled() -> None:
+    us = tenant()
+    job_id = us.exported(us.selection())
+
+    with pytest.raises(PlatformConflict):
+        us.jobs.cancel(job_id)
+
+
+def test_a_client_that_may_not_cancel_is_refused_by_name() -> None:
+    us = tenant()
+    job_id = us.jobs.create(us.selection())
+
+    with pytest.raises(PermissionMissing, match="recording:job:delete"):
+        us.jobs_of("limited").cancel(job_id)
+
+
 # --- a job too many
 
 

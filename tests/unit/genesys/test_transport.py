@@ -320,6 +320,13 @@ def test_setting_a_state_is_idempotent_and_repeated_like_a_read(trouble: httpx.R
     assert wire.transport.put("/api/v2/things", {"state": "PROCESSING"}).status == 200
 
 
+def test_deleting_is_idempotent_and_repeated_like_a_read() -> None:
+    wire = Wire(httpx.ReadTimeout("slow"), httpx.Response(204))
+
+    assert wire.transport.delete("/api/v2/things/1").status == 204
+    assert [(request.method, request.content) for request in wire.api.requests] == [("DELETE", b"")] * 2
+
+
 def test_a_post_that_only_reads_is_repeated_like_a_read() -> None:
     wire = Wire(httpx.ReadTimeout("slow"), OK)
 
