@@ -1,11 +1,14 @@
 """How long a throttled caller is asked to wait."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import ceil
 
 DEFAULT_S = 60  # the platform counts per minute
 LONGEST_S = 900
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")  # whole ones by the RFC; servers say 0.5 all the same
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> int:
@@ -14,8 +17,8 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> int:
     Source: RFC 9110 section 10.2.3; the vendor's rate limit headers.
     """
     stated = headers.get("Retry-After", "").strip()
-    if stated.isascii() and stated.isdigit():
-        return _bounded(int(stated[:9]))
+    if _SECONDS.fullmatch(stated):
+        return _bounded(ceil(float(stated)))
     if stated:
         try:
             until = parsedate_to_datetime(stated)
