@@ -15,6 +15,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         BatchRun.model_validate(event),
         slots=bootstrap.slots(),
         jobs=bootstrap.export_jobs(),
+        job_deadline=bootstrap.settings().job_deadline,
         clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )

@@ -184,7 +184,12 @@ class House:
 
     def acquire_job_slot(self, run: BatchRun) -> SlotAnswer:
         return acquire_job_slot(
-            run, slots=self.slots, jobs=self.jobs, clock=self.clock, telemetry=self.telemetry
+            run,
+            slots=self.slots,
+            jobs=self.jobs,
+            job_deadline=JOB_DEADLINE,
+            clock=self.clock,
+            telemetry=self.telemetry,
         )
 
     def start_export_job(self, run: BatchRun) -> JobStarted:

@@ -11,6 +11,7 @@ from holdfast.errors import (
     LedgerRuleBroken,
     PermissionMissing,
     PlatformAnswerLost,
+    PlatformNotFound,
     PlatformThrottled,
     PlatformUnavailable,
     UnknownPlatformState,
@@ -71,6 +72,37 @@ def test_a_slot_whose_lease_runs_is_left_alone_even_if_its_job_has_ended() -> No
     house.jobs.move(job_id, state=BatchState.FULFILLED)
 
     assert not house.acquire_job_slot(batch_run(2)).acquired
+
+
+def test_a_job_that_outlives_its_deadline_is_cancelled_and_frees_its_slot() -> None:
+    """Its owner died before it was executed: nobody else would ever end it, and two such end all exports."""
+    house = _three_batches()
+    job_id = start_job(house, 0)
+    other_id = start_job(house, 1)
+    house.jobs.move(job_id, state=BatchState.READY)
+    house.jobs.move(other_id, state=BatchState.FULFILLED)
+    house.clock.forward(LEASE + timedelta(seconds=1))
+    house.acquire_job_slot(batch_run(1))
+    still_young = house.jobs.read(job_id).state
+    house.clock.forward(JOB_DEADLINE)
+
+    house.acquire_job_slot(batch_run(2))
+    again = house.acquire_job_slot(batch_run(2))
+
+    assert still_young is BatchState.READY
+    assert house.jobs.read(job_id).state is BatchState.CANCELLED
+    assert again.acquired
+    assert "export_job_abandoned" in house.telemetry.events()
+
+
+def test_a_job_the_platform_has_forgotten_keeps_no_slot() -> None:
+    house = _three_batches()
+    start_job(house, 0)
+    start_job(house, 1)
+    house.clock.forward(LEASE + timedelta(seconds=1))
+    house.jobs.failures = [PlatformNotFound("GET: 404", status=404, code="not.found")] * 2
+
+    assert house.acquire_job_slot(batch_run(2)).acquired
 
 
 def test_an_expired_slot_in_which_no_job_ever_ran_is_free() -> None:
