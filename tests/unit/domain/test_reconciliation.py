@@ -427,3 +427,20 @@ def test_every_reason_is_explained_in_words_and_only_a_few_close_the_account() -
             Reason.UNKNOWN,
         }
     )
+
+
+def test_the_audio_of_a_callback_counts_as_a_callback_delivered_or_not() -> None:
+    conversation_id, failed, missing = ConversationId("c"), RecordingId("r-failed"), RecordingId("r-missing")
+    account = BatchAccount(
+        conversations={conversation_id: Medium.CALLBACK},
+        job=JobTally(BatchState.FULFILLED, CREATED, total=2, failed={failed: conversation_id}),
+        deliveries=[],
+        known={
+            conversation_id: [
+                PlatformRecording(failed, Medium.VOICE),
+                PlatformRecording(missing, Medium.VOICE),
+            ]
+        },
+    )
+
+    assert {finding.medium for finding in account.findings()} == {Medium.CALLBACK}

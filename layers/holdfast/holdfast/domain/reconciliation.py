@@ -256,8 +256,9 @@ class BatchAccount:
         for conversation_id, recording in self._undelivered():
             reason = self._absence(recording, skips_left)
             skips_left -= reason is Reason.SKIPPED_BY_PLATFORM
+            medium = self._counted_as(recording.medium, conversation_id)
             named[recording.recording_id] = Finding(
-                recording.recording_id, conversation_id, recording.medium, False, reason
+                recording.recording_id, conversation_id, medium, False, reason
             )
         return [*named.values(), *self._unnamed(self.job.total - len(named), skips_left)]
 
@@ -313,5 +314,10 @@ class BatchAccount:
     def _medium(self, recording_id: RecordingId, conversation_id: ConversationId) -> Medium:
         for recording in self.known.get(conversation_id, ()):
             if recording.recording_id == recording_id:
-                return recording.medium
+                return self._counted_as(recording.medium, conversation_id)
         return self.conversations.get(conversation_id, Medium.UNKNOWN)
+
+    def _counted_as(self, medium: Medium, conversation_id: ConversationId) -> Medium:
+        """Count a callback's audio as its sidecar does: the platform's metadata calls it audio like any other."""
+        conversation = self.conversations.get(conversation_id)
+        return Medium.CALLBACK if (medium, conversation) == (Medium.VOICE, Medium.CALLBACK) else medium
