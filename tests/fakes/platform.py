@@ -9,7 +9,13 @@ from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, Recording
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.states import BatchState
-from holdfast.errors import PlatformAnswerLost, PlatformNotFound, ScopeQueryFailed, TooManyJobs
+from holdfast.errors import (
+    PlatformAnswerLost,
+    PlatformConflict,
+    PlatformNotFound,
+    ScopeQueryFailed,
+    TooManyJobs,
+)
 from holdfast.ports import (
     Clock,
     ExportJob,
@@ -110,7 +116,8 @@ class ExportJobsInMemory(_Failing):
         return self.jobs[job_id]
 
     def cancel(self, job_id: ExportJobId) -> None:
-        self._called()
+        if self.read(job_id).state.is_terminal:
+            raise PlatformConflict("DELETE job: 409")
         self.move(job_id, state=BatchState.CANCELLED)
 
     def failed_recordings(self, job_id: ExportJobId) -> Mapping[RecordingId, ConversationId]:
