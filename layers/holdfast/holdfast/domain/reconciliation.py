@@ -318,6 +318,6 @@ class BatchAccount:
         return self.conversations.get(conversation_id, Medium.UNKNOWN)
 
     def _counted_as(self, medium: Medium, conversation_id: ConversationId) -> Medium:
-        """Count a callback's audio as its sidecar does: the platform's metadata calls it audio like any other."""
+        """Count a callback's audio as its sidecar does; the platform's metadata calls all audio alike."""
         conversation = self.conversations.get(conversation_id)
         return Medium.CALLBACK if (medium, conversation) == (Medium.VOICE, Medium.CALLBACK) else medium
