@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from local.genesys.errors import OAuthError, PlatformError
+from local.genesys.errors import ComplianceError, OAuthError, PlatformError
 from local.genesys.ids import digest_of, uuid_for
 from local.genesys.scenario import Organization
 
@@ -33,13 +33,27 @@ FULL = frozenset(
         "recording:snippetRecording:view",
     }
 )
+# What the compliance dialect asks of a token.
+SCOPES = frozenset(
+    {
+        "analytics:report:read",
+        "interaction:metadata:write",
+        "interaction:write",
+        "recording:export",
+        "recording:metadata:write",
+        "recordings:export:read",
+    }
+)
 # May look and may create jobs, but cannot start one, cannot protect, and sees nothing sensitive.
 LIMITED_LACKS = frozenset(
     {
+        "interaction:metadata:write",
+        "interaction:write",
         "recording:deletionProtection:apply",
         "recording:deletionProtection:revoke",
         "recording:job:delete",
         "recording:job:edit",
+        "recording:metadata:write",
         "recording:recording:editRetention",
         "recording:recording:viewSensitiveData",
         "recording:screenRecording:editRetention",
@@ -54,17 +68,24 @@ class Client:
     secret: str
     role: Role
     permissions: frozenset[str]
+    scopes: frozenset[str] = SCOPES
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Permissions of an endpoint: all of the first, and at least one of the second where there is one."""
+    """Permissions of an endpoint: all of the first, and at least one of the second where there is one.
+
+    And every scope, where it belongs to the compliance dialect.
+    """
 
     all_of: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
 
     def check(self, client: Client) -> None:
-        """Raises: PlatformError 403, naming the permissions that are missing."""
+        """Raises: PlatformError 403, naming the permissions or scopes that are missing."""
+        if closed := [scope for scope in self.scopes if scope not in client.scopes]:
+            raise ComplianceError(403, f"missing scope: {', '.join(closed)}")
         missing = [permission for permission in self.all_of if permission not in client.permissions]
         if missing:
             raise PlatformError(
@@ -182,6 +203,7 @@ def open_access(seed: int, organization: Organization) -> Access:
             digest_of(seed, "secret", role).hex()[:43],
             role,
             FULL - lacks[role],
+            SCOPES - lacks[role],
         )
         for role in roles
     ]

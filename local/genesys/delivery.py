@@ -129,11 +129,6 @@ def files_of(seed: int, conversation: Conversation, recording: Recording) -> lis
     media = media_file(seed, conversation, recording)
     if recording.fate is Fate.ZERO_BYTE:
         media = MediaFile(media.name, media.content_type, b"")
-    if recording.fate is Fate.EXOTIC_KEY:
-        stem, dot, extension = media.name.rpartition(".")
-        media = MediaFile(
-            f"{stem} gr\u00fc\u00dfe+50%=a&b{dot}{extension}", media.content_type, media.content
-        )
     sidecar = sidecar_file(conversation, recording, media.name)
     match recording.fate:
         case Fate.WITHOUT_SIDECAR:

@@ -5,6 +5,7 @@ Source: ErrorBody in the public API explorer of developer.genesys.cloud (read 20
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 CODE_OF_STATUS = {
@@ -36,12 +37,16 @@ class PlatformError(Exception):
     limit: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def body(self, correlation_id: str) -> dict[str, Any]:
+    @property
+    def filled(self) -> str:
         filled = self.message
         for name, value in self.params.items():
             filled = filled.replace("{" + name + "}", value)
+        return filled
+
+    def body(self, correlation_id: str) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "message": filled,
+            "message": self.filled,
             "code": self.code or CODE_OF_STATUS.get(self.status, "internal.server.error"),
             "status": self.status,
             "messageParams": dict(self.params),
@@ -54,6 +59,19 @@ class PlatformError(Exception):
         if self.limit:
             body["limit"] = dict(self.limit)
         return body
+
+
+class ComplianceError(PlatformError):
+    """A refusal that has the other dialect's shape wherever it is met."""
+
+    def body(self, correlation_id: str) -> dict[str, Any]:  # noqa: ARG002 -- that shape has no place for it
+        return compliance_body(self)
+
+
+def compliance_body(error: PlatformError) -> dict[str, Any]:
+    """The shape of the compliance dialect's errors."""
+    phrase = HTTPStatus(error.status).phrase if error.status in set(HTTPStatus) else "Error"
+    return {"error_code": str(error.status), "message": phrase, "details": error.filled}
 
 
 @dataclass(eq=False)

@@ -89,7 +89,7 @@ class Exports:
         self.jobs.append(job)
         return job
 
-    def start(self, job: RecordingJob, now: datetime) -> None:
+    def start(self, job: RecordingJob, now: datetime, fault: JobFault | None = None) -> None:
         """Raises: PlatformError 429 or 400, as `check_busy`; 409, when the job is not READY."""
         state = job.state(now)
         if state != "READY":
@@ -97,7 +97,7 @@ class Exports:
                 409, "Job {id} is {state}, expected READY", params={"id": job.id, "state": state}
             )
         self.check_busy(now)
-        job.started_at = now
+        job.started_at, job.fault = now, fault or job.fault
         for recording in job.outcome.failed:
             self._failures[recording.id] = self._failures.get(recording.id, 0) + 1
         for one in job.conversations:

@@ -1,7 +1,7 @@
 """The request faults of a scenario: which rule meets a request, and what it does to the answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -46,13 +46,15 @@ class Faults:
         return chosen
 
 
-def canned(then: Then, correlation_id: str, now: datetime) -> tuple[int, bytes, dict[str, str]]:
-    """The answer that the rule itself gives: status, body, headers."""
+def canned(
+    then: Then, shape: Callable[[PlatformError], dict[str, Any]], now: datetime
+) -> tuple[int, bytes, dict[str, str]]:
+    """The answer that the rule itself gives: status, body, headers. `shape` is the dialect's of an error."""
     status = then.status or 500
     body: Any = then.body
     if body is None:
         error = PlatformError(status, then.message or "The request failed.", then.code, then.message_params)
-        body = error.body(correlation_id)
+        body = shape(error)
     content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     headers = {"content-type": "application/json"} | dict(then.headers)
     match then.retry_after:

@@ -13,7 +13,7 @@ from typing import Any
 from local.genesys.clock import iso
 from local.genesys.ids import digest_of, uuid_for
 from local.genesys.organisation import Conversation, Recording
-from local.genesys.scenario import Medium
+from local.genesys.scenario import Fate, Medium
 
 EXTENSIONS = {
     Medium.VOICE: "opus",
@@ -58,7 +58,12 @@ def media_file(seed: int, conversation: Conversation, recording: Recording) -> M
             content = _email(seed, conversation, recording)
         case _:
             content = _transcript(seed, conversation, recording)
-    return MediaFile(f"{recording.id}.{extension}", CONTENT_TYPES[extension], content)
+    return MediaFile(media_name(recording), CONTENT_TYPES[extension], content)
+
+
+def media_name(recording: Recording) -> str:
+    suffix = " gr\u00fc\u00dfe+50%=a&b" if recording.fate is Fate.EXOTIC_KEY else ""
+    return f"{recording.id}{suffix}.{EXTENSIONS[recording.medium]}"
 
 
 def sidecar_file(conversation: Conversation, recording: Recording, media_name: str) -> MediaFile:

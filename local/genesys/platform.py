@@ -50,6 +50,7 @@ _VIEW_RECORDING = Needs(
     )
 )
 _VIEW_DETAILS = Needs(any_of=("analytics:conversationDetail:view", "analytics:agentConversationDetail:view"))
+_READ_RESULTS = Needs(any_of=_VIEW_DETAILS.any_of, scopes=("analytics:report:read",))
 _PLATFORM_MEDIA = {
     Medium.VOICE: "audio",
     Medium.CALLBACK: "audio",
@@ -113,7 +114,7 @@ class Platform:
             Endpoint("POST", details, self.create_details_job, _VIEW_DETAILS),
             Endpoint("GET", f"{details}/{{job_id}}", self.details_job, _VIEW_DETAILS),
             Endpoint("DELETE", f"{details}/{{job_id}}", self.cancel_details_job, _VIEW_DETAILS),
-            Endpoint("GET", f"{details}/{{job_id}}/results", self.details_results, _VIEW_DETAILS),
+            Endpoint("GET", f"{details}/{{job_id}}/results", self.details_results, _READ_RESULTS),
             Endpoint("POST", jobs, self.create_job, Needs(all_of=("recording:job:add",))),
             Endpoint("GET", jobs, self.list_jobs, view_job),
             Endpoint("GET", f"{jobs}/{{job_id}}", self.job, view_job),
@@ -150,7 +151,7 @@ class Platform:
             {
                 "organization": organization,
                 "homeOrganization": organization,
-                "authorizedScope": [],
+                "authorizedScope": sorted(call.client.scopes),
                 "OAuthClient": {
                     "id": call.client.id,
                     "name": call.client.role,

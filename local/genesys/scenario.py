@@ -46,6 +46,8 @@ class Fate(StrEnum):
     DUPLICATE_VERSION = "duplicate_version"
     EXOTIC_KEY = "exotic_key"
     DELETED = "deleted"
+    UNLISTED = "unlisted"
+    WITHOUT_PARTICIPANT_ID = "without_participant_id"
 
 
 class ScenarioError(Exception):
@@ -86,6 +88,17 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class ComplianceRules:
+    """How the compliance dialect behaves where the field reports differ."""
+
+    stale_token_status: int = 401
+    stale_after_share: float = 1.0
+    hold_flags: Literal["refused", "dropped"] = "refused"
+    max_body_bytes: int = 262_144
+    sync_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
     id: str
     integration_id: str
@@ -103,6 +116,7 @@ class Organization:
     third_job_error: int = 429
     protection_response: int = 200
     protection_cap: int = 1000
+    compliance: ComplianceRules = ComplianceRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +189,31 @@ class JobFault:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadFault:
+    """The bucket refuses jobs of the compliance dialect that hold a medium (None: any)."""
+
+    refusal: Literal["vpc", "method", "tenant"]
+    medium: Medium | None = None
+    during: Literal["metadata", "any_export"] = "metadata"
+    bucket: str = "legal-archive"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFault:
+    outcome: Literal["v1", "without_participant_ids", "unreadable", "late", "never"]
+    nth: int | None = None
+    from_nth: int = 1
+    times: int | None = None
+    late_s: float = 5.0
+
+    def strikes(self, number: int) -> bool:
+        """Whether it meets the manifest of the n-th job."""
+        if self.nth is not None:
+            return number == self.nth
+        return self.from_nth <= number and (self.times is None or number < self.from_nth + self.times)
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     name: str
     seed: int
@@ -186,6 +225,8 @@ class Scenario:
     request_faults: tuple[RequestFault, ...] = ()
     recording_faults: tuple[RecordingFault, ...] = ()
     job_faults: tuple[JobFault, ...] = ()
+    upload_faults: tuple[UploadFault, ...] = ()
+    manifest_faults: tuple[ManifestFault, ...] = ()
     expect: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -315,6 +356,8 @@ def _scenario(document: Mapping[str, Any]) -> Scenario:
         ),
         recording_faults=tuple(_recording_fault(fault) for fault in faults.get("recordings", [])),
         job_faults=tuple(JobFault(**_renamed_from(fault)) for fault in faults.get("jobs", [])),
+        upload_faults=tuple(_upload_fault(fault) for fault in faults.get("uploads", [])),
+        manifest_faults=tuple(ManifestFault(**_renamed_from(fault)) for fault in faults.get("manifests", [])),
         expect=document.get("expect", {}),
     )
 
@@ -327,7 +370,16 @@ def _organization(seed: int, fields: Mapping[str, Any]) -> Organization:
     rest = {
         name: value
         for name, value in fields.items()
-        if name not in {"id", "integration_id", "clients", "timing", "conversations", "data_available_until"}
+        if name
+        not in {
+            "id",
+            "integration_id",
+            "clients",
+            "timing",
+            "compliance",
+            "conversations",
+            "data_available_until",
+        }
     }
     clients = fields.get("clients", {})
     until = fields.get("data_available_until")
@@ -342,6 +394,7 @@ def _organization(seed: int, fields: Mapping[str, Any]) -> Organization:
             if "lacks" in clients.get(role, {})
         },
         timing=Timing(**fields.get("timing", {})),
+        compliance=ComplianceRules(**fields.get("compliance", {})),
         data_available_until=parse_time(until) if until else None,
         **rest,
     )
@@ -374,6 +427,11 @@ def _recording_fault(fields: Mapping[str, Any]) -> RecordingFault:
             if name in fields
         },
     )
+
+
+def _upload_fault(fields: Mapping[str, Any]) -> UploadFault:
+    medium = {"medium": Medium(fields["medium"])} if "medium" in fields else {}
+    return UploadFault(**dict(fields) | medium)
 
 
 def unmet(expected: object, found: object, where: str = "$") -> list[str]:

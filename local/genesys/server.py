@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,9 +23,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from local.genesys.access import Client, open_access
 from local.genesys.clock import Clock, WallClock, iso
+from local.genesys.compliance import Compliance, speaks
 from local.genesys.delivery import THREADS, Writer, write
 from local.genesys.endpoint import Call, Endpoint
-from local.genesys.errors import OAuthError, PlatformError
+from local.genesys.errors import OAuthError, PlatformError, compliance_body
 from local.genesys.exports import Delivery, Exports
 from local.genesys.faults import Faults, canned
 from local.genesys.ids import uuid_for
@@ -52,6 +54,7 @@ class Asked:
     body: object
     authorization: str
     correlation_id: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,8 @@ class Simulator:
         organisation = build(scenario)
         self.exports = Exports(scenario, organisation)
         self.platform = Platform(scenario, organisation, self.access, self.exports)
-        # A second dialect adds its endpoints here.
-        self._endpoints: list[Endpoint] = self.platform.endpoints()
+        self.compliance = Compliance(scenario, self.access, self.exports)
+        self._endpoints: list[Endpoint] = [*self.platform.endpoints(), *self.compliance.endpoints()]
         self._writer = writer
         self._faults = Faults(scenario.request_faults)
         self._requests = 0
@@ -182,7 +185,7 @@ class Simulator:
         if then.drop:
             return None
         if then.status is not None:
-            status, content, headers = canned(then, asked.correlation_id, self.clock.now())
+            status, content, headers = canned(then, partial(_shape, asked), self.clock.now())
             return Reply(status, content, dict(self._rate_headers(asked.authorization)) | headers)
         reply = self._reply(asked)
         match then.lose_answer:
@@ -190,7 +193,7 @@ class Simulator:
                 return None
             case "504":
                 lost = PlatformError(504, "The request timed out.")
-                return _json(504, lost.body(asked.correlation_id), {})
+                return _json(504, _shape(asked, lost), {})
         return Reply(reply.status, reply.content, reply.headers | dict(then.headers))
 
     def _rate_headers(self, authorization: str) -> Mapping[str, str]:
@@ -205,11 +208,13 @@ class Simulator:
     def _reply(self, asked: Asked) -> Reply:
         headers: dict[str, str] = {}
         try:
-            _check_size(asked)
+            self._check_size(asked)
             now = self.clock.now()
             if (asked.method, asked.path) == ("POST", "/oauth/token"):
                 return self._token(asked, now)
             endpoint, path = self._endpoint(asked.method, asked.path)
+            if speaks(asked.path):
+                self.compliance.refuse_stale(self.access.holder(asked.authorization), now)
             token = self.access.authenticate(asked.authorization, now)
             headers = self.access.count(token, now)
             endpoint.needs.check(token.client)
@@ -218,13 +223,25 @@ class Simulator:
         except OAuthError as error:
             return _json(error.status, error.body(), {"Retry-After": "60"} if error.status == 429 else {})
         except PlatformError as error:
-            return _json(error.status, error.body(asked.correlation_id), headers | dict(error.headers))
+            return _json(error.status, _shape(asked, error), headers | dict(error.headers))
         headers |= answer.headers
         return (
             Reply(answer.status, b"", headers)
             if answer.body is None
             else _json(answer.status, answer.body, headers)
         )
+
+    def _check_size(self, asked: Asked) -> None:
+        """Raises: PlatformError 413."""
+        compliance = self.scenario.organization.compliance
+        most = compliance.max_body_bytes if speaks(asked.path) else MAX_BODY_BYTES
+        if asked.size_bytes > most:
+            raise PlatformError(
+                413,
+                "The request is larger than {limit} bytes",
+                params={"limit": str(most)},
+                limit={"key": "request.bytes.max", "namespace": "platform.api", "value": str(most)},
+            )
 
     def _endpoint(self, method: str, path: str) -> tuple[Endpoint, Mapping[str, str]]:
         """Raises: PlatformError 404, or 405 if only the method is wrong."""
@@ -249,6 +266,7 @@ class Simulator:
             "access_token": token.value,
             "token_type": "bearer",
             "expires_in": self.access.token_life_s,
+            "scope": " ".join(sorted(token.client.scopes)),
         }
         return _json(200, body, {"Cache-Control": "no-store"})
 
@@ -280,6 +298,7 @@ async def _read(request: Request, correlation_id: str) -> Asked:
         body=_TOO_LARGE if size > MAX_BODY_BYTES else _parsed(content_type, b"".join(parts)),
         authorization=request.headers.get("authorization", ""),
         correlation_id=correlation_id,
+        size_bytes=size,
     )
 
 
@@ -295,15 +314,9 @@ def _parsed(content_type: str, raw: bytes) -> object:
         return _UNREADABLE
 
 
-def _check_size(asked: Asked) -> None:
-    if asked.body is _TOO_LARGE:
-        most = str(MAX_BODY_BYTES)
-        raise PlatformError(
-            413,
-            "The request is larger than {limit} bytes",
-            params={"limit": most},
-            limit={"key": "request.bytes.max", "namespace": "platform.api", "value": most},
-        )
+def _shape(asked: Asked, error: PlatformError) -> dict[str, Any]:
+    """An error's body, in the dialect of the path."""
+    return compliance_body(error) if speaks(asked.path) else error.body(asked.correlation_id)
 
 
 def _check_json(asked: Asked) -> None:

@@ -64,8 +64,9 @@ def test_every_key_is_documented() -> None:
                 yield from keys(value)
 
     missing = {key for key in keys(json.loads(SCHEMA.read_text())) if f"`{key}`" not in text}
-    assert missing <= {"requests", "recordings", "jobs", "date_in_s", "raw"}
-    assert all(f"faults.{key}" in text for key in ("requests", "recordings", "jobs"))
+    faults = {"requests", "recordings", "jobs", "uploads", "manifests"}
+    assert missing <= faults | {"date_in_s", "raw"}
+    assert all(f"faults.{key}" in text for key in faults)
 
 
 def test_the_smallest_file_of_the_documentation_is_a_scenario() -> None:
@@ -210,11 +211,13 @@ def test_the_schema_states_the_defaults_that_the_program_has() -> None:
         return {name: filled(value, properties.get(name, {})) for name, value in whole.items()}
 
     sparse = SMALLEST | {
-        "organization": SMALLEST["organization"] | {"timing": {}, "clients": {}},
+        "organization": SMALLEST["organization"] | {"timing": {}, "clients": {}, "compliance": {}},
         "faults": {
             "requests": [{"when": {}, "then": {"drop": True}}],
             "recordings": [{"late": 1}],
             "jobs": [{"outcome": "failed"}],
+            "uploads": [{"refusal": "vpc"}],
+            "manifests": [{"outcome": "late"}],
         },
     }
     full = filled(sparse, schema)
