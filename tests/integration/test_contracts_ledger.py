@@ -17,7 +17,7 @@ from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.slots import SlotLedger
-from holdfast.aws.table import Table
+from holdfast.aws.table import Item, Table
 from holdfast.domain.custody import ObjectVersion, Receipt
 from holdfast.domain.evidence_key import CANARY_PREFIX, Role
 from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId, RequestId, batch_id
@@ -84,7 +84,7 @@ def _in_memory() -> Ledger:
     )
 
 
-def _on_dynamodb() -> Ledger:
+def _create_table() -> Any:
     client = SESSION.create_client("dynamodb", region_name="eu-central-1")
     indexes = {"by-matter": ("gsi_matter", "gsi_batch"), "by-recording": ("gsi_recording", "pk")}
     attributes = sorted({"pk", "sk"} | {name for pair in indexes.values() for name in pair})
@@ -98,7 +98,15 @@ def _on_dynamodb() -> Ledger:
             for name, pair in indexes.items()
         ],
     )
-    table = Table(client, "ledger")
+    return client
+
+
+def _overtaken_table() -> "_Overtaken":
+    return _Overtaken(_create_table(), "ledger")
+
+
+def _on_dynamodb() -> Ledger:
+    table = Table(_create_table(), "ledger")
 
     def begin_lifting(conversation: ConversationId) -> None:
         table.update(
@@ -276,6 +284,38 @@ def test_a_request_is_failed_by_its_own_execution_alone_and_never_after_its_verd
         ledger.requests.advance(taken, state)
     assert ledger.requests.fail(M, R, THEIRS, "why") is False
     assert record.attempt + 1 == taken.attempt
+
+
+class _Overtaken(Table):
+    """A table in which a neighbour is faster, once: between our first read and our write."""
+
+    neighbour: Callable[[], object] | None = None
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        item = super().get(pk, sk)
+        neighbour, self.neighbour = self.neighbour, None
+        if neighbour:
+            neighbour()
+        return item
+
+
+@pytest.mark.parametrize("has_failed", [None, True, False], ids=["is new", "failed", "is abandoned"])
+def test_of_two_executions_that_open_at_once_one_gets_the_request(has_failed: bool | None) -> None:
+    with mock_aws():
+        table = _overtaken_table()
+        requests = RequestLedger(table)
+        if has_failed is not None:
+            requests.open(_request(execution_arn="arn:execution:dead"), "t")
+        if has_failed:
+            requests.fail(M, R, "arn:execution:dead", "why")
+        dead = None if has_failed is None else "arn:execution:dead"
+        table.neighbour = lambda: requests.open(_request(execution_arn=THEIRS), "t", instead_of=dead)
+
+        mine = requests.open(_request(), "t", instead_of=dead)
+
+        assert mine.execution_arn == THEIRS
+        assert mine == requests.read(M, R)
+        assert mine.attempt == (1 if has_failed is None else 2)
 
 
 # --- batches
