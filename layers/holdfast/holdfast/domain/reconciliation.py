@@ -96,6 +96,7 @@ class Delivery:
     conversation_id: ConversationId
     medium: Medium | None
     first_arrived_at: datetime
+    last_arrived_at: datetime
     flaw: Reason | None
 
     @property
@@ -131,6 +132,7 @@ def _delivery(recording_id: RecordingId, parts: list[Receipt], digested: Collect
         conversation_id=conversation_id,
         medium=next((sidecar.medium for sidecar in sidecars if sidecar.medium), None),
         first_arrived_at=min(part.arrived_at for part in parts),
+        last_arrived_at=max(part.arrived_at for part in parts),
         flaw=_flaw(media, pairs, parts, digested),
     )
 
@@ -252,7 +254,8 @@ class BatchAccount:
             medium = self._medium(recording_id, conversation_id)
             failure = Finding(recording_id, conversation_id, medium, False, Reason.FAILED_AT_PLATFORM)
             named.setdefault(recording_id, failure)
-        skips_left = self.job.skipped
+        # What only an earlier export brought may be what this job skipped: it must not excuse another.
+        skips_left = max(0, self.job.skipped - len(self._earlier() - failed.keys()))
         for conversation_id, recording in self._undelivered():
             reason = self._absence(recording, skips_left)
             skips_left -= reason is Reason.SKIPPED_BY_PLATFORM
@@ -273,8 +276,13 @@ class BatchAccount:
         return self.job.failed or {}
 
     def _counted(self) -> int:
-        delivered = {delivery.recording_id for delivery in self._complete()}
+        delivered = {delivery.recording_id for delivery in self._complete()} - self._earlier()
         return len(delivered | self._failed().keys()) + self.job.skipped
+
+    def _earlier(self) -> set[RecordingId]:
+        """Name the recordings that came before the job alone: this job's own copies would be newer."""
+        complete = self._complete()
+        return {one.recording_id for one in complete if one.last_arrived_at < self.job.created_at}
 
     def _counts_suffice(self) -> bool:
         """Trust the numbers only if they add up and no arrival predates the job.
