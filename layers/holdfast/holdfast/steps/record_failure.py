@@ -45,9 +45,7 @@ def innermost_error(failure: object) -> tuple[str, str]:
     while failure := _mapping(failure):
         error = str(failure.get("Error") or failure.get("errorType") or error)
         cause = failure.get("Cause", failure.get("errorMessage", ""))
-        inner = _mapping(cause)
-        message = message if inner else str(cause)
-        failure = inner
+        message, failure = str(cause), _mapping(cause)
     return error, message
 
 
