@@ -130,6 +130,7 @@ def test_only_asked_for_conversations_in_the_interval_are_exported(world: Any) -
     assert total() == 5
     assert total(conversation_ids=wanted) == 1
     assert total(interval="2025-03-02T00:00:00Z/2025-03-03T00:00:00Z") == 0
+    assert total(interval="2027-03-02T00:00:00Z/2027-03-03T00:00:00Z") == 0
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,28 @@ def test_a_manifest_waits_for_what_is_late(make_world: Any) -> None:
     assert len(before) == 8
 
 
+def test_neither_manifest_nor_hold_overtakes_an_object_that_is_being_written(world: Any) -> None:
+    client = world.client()
+    job = client.post(BULK_EXPORT, json=body_of(world)).json()
+    world.clock.pass_s(1)
+    client.post(f"{JOBS}/{job['id']}/export")
+    world.clock.pass_s(2)
+    exports, now = world.simulator.exports, world.clock.now()
+
+    *written, slow = exports.due(now)
+    for delivery in written:
+        exports.finished(delivery, now, written=True)
+    meanwhile = exports.due(now)
+    uploaded = [exports.uploaded_at(one.conversation.id, now) for one in (*written, slow)]
+    exports.finished(slow, now, written=False)
+    [manifest] = exports.due(now)
+
+    assert (len(written), meanwhile) == (4, [])
+    assert uploaded == [now] * 4 + [None]
+    assert exports.uploaded_at(slow.conversation.id, now) == now
+    assert f"{manifest.folder}/{manifest.file.name}" == f"{world.organization.id}/manifests/{job['id']}.json"
+
+
 def test_a_manifest_comes_last_though_many_threads_write(start_simulator: Any, make_group: Any) -> None:
     quick = {"pending_s": 0, "processing_s": 0, "delivery_delay_s": 0.2}
     organization = {
@@ -412,15 +435,27 @@ def test_a_list_is_held_in_part_where_some_are_not_exported_and_some_have_nothin
     client.export(spoken[:3], VOICE)
 
     answer = client.hold(world.conversations, "M-1-A", legal_hold_acknowledgement=True)
+    without_silent = client.hold(spoken, "M-1-A", legal_hold_acknowledgement=True)
     with pytest.raises(Refused) as caught:
         client.hold(spoken[3:], "M-1-A", legal_hold_acknowledgement=True)
 
+    assert without_silent["held"] == [one.id for one in spoken[:3]]
     assert answer["held"] == [one.id for one in spoken[:3]]
     assert {one["conversation_id"]: one["error_code"] for one in answer["failed"]} == {
         spoken[3].id: "409",
         silent.id: "404",
     }
     assert caught.value.body == {"error_code": "409", "message": "Conflict", "details": "sync in progress"}
+
+
+def test_what_a_failed_job_delivered_cannot_be_held(make_world: Any) -> None:
+    world = make_world(faults={"jobs": [{"outcome": "failed", "delivered_share": 1}]})
+    client, _ = exported(world)
+
+    with pytest.raises(Refused, match="sync in progress"):
+        client.hold(world.conversations, "M-1-A", legal_hold_acknowledgement=True)
+
+    assert len(world.bucket.keys) == 10
 
 
 def test_a_conversation_whose_recordings_fail_can_be_held_once_its_job_is_done(make_world: Any) -> None:
@@ -542,8 +577,10 @@ def test_the_other_dialect_knows_no_stale_tokens(make_world: Any) -> None:
 
 
 def test_a_revoked_token_is_a_401_in_either_dialect(make_world: Any) -> None:
-    world = make_world(organization={"compliance": {"stale_token_status": 403}})
+    switches = {"stale_token_status": 403, "stale_after_share": 0.1}
+    world = make_world(organization={"compliance": switches})
     client = world.client()
+    world.clock.pass_s(10_000)
     client.delete("/api/v2/tokens/me")
 
     assert client.get(JOBS).status_code == 401

@@ -135,6 +135,14 @@ def test_hold_metadata_may_also_be_dropped_and_nothing_is_held(make_report: Any)
     assert read == {"holds": []}
 
 
+def test_dropping_happens_to_chats_alone(make_report: Any) -> None:
+    world = make_report("001_90eb4a0003936ed0", hold_flags="dropped")
+
+    error = error_of(world, "calls", Habit({**VOICE.body, "legal_hold": True}))
+
+    assert error["details"] == "S3 upload: metadata headers refused"
+
+
 # --- 002: bot transcripts and the bucket
 # -------------------------------------------------------------------------
 
