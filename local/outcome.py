@@ -135,7 +135,7 @@ def _request(run: Run, item: Mapping[str, Any]) -> Summary:
         "request_id": request_id,
         "execution_status": run.status,
         "verdict": _verdict(run, item),
-        "explanation": _explanation(run),
+        "explanation": _explanation(run, item),
         **_counts(_plain(item.get("summary") or {})),
     }
 
@@ -149,9 +149,9 @@ def _verdict(run: Run, item: Mapping[str, Any]) -> str:
     return "refused" if "Refused" in run.error else "failed"
 
 
-def _explanation(run: Run) -> str:
+def _explanation(run: Run, item: Mapping[str, Any]) -> str:
     if not run.error:
-        return ""
+        return " ".join(_plain(item.get("summary") or {}).get("explanations", []))
     try:
         cause = json.loads(run.cause)
     except json.JSONDecodeError:

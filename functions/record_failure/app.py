@@ -14,6 +14,8 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     answer = record_failure(
         Failing.model_validate(event),
         requests=bootstrap.requests(),
+        batches=bootstrap.batches(),
+        clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )
     return answer.model_dump(mode="json")

@@ -303,7 +303,13 @@ class House:
         )
 
     def record_failure(self, failing: Failing) -> FailureRecorded:
-        return record_failure(failing, requests=self.requests, telemetry=self.telemetry)
+        return record_failure(
+            failing,
+            requests=self.requests,
+            batches=self.batches,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
 
 
 def _cursor(progress: HoldProgress | None) -> HoldCursor:

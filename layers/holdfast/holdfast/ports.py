@@ -263,7 +263,10 @@ class RequestBook(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
-    """A batch as the ledger knows it. `result_key` points at its reconciliation, once that is settled."""
+    """A batch as the ledger knows it.
+
+    `result_key` points at its reconciliation, once settled. `explanation` says why its workflow failed.
+    """
 
     matter_id: MatterId
     request_id: RequestId
@@ -276,6 +279,7 @@ class BatchRecord:
     total: int = 0
     skipped: int = 0
     failed: int = 0
+    explanation: str | None = None
     result_key: str | None = None
 
 

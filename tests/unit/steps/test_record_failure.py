@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.contracts.steps import Failing
-from holdfast.domain.states import RequestState
+from holdfast.domain.states import BatchState, RequestState
 from holdfast.ports import Counter
 from holdfast.steps.record_failure import MAX_EXPLANATION, innermost_error
 from tests.events import load_event
 from tests.fakes.house import EXECUTION, MATTER, REQUEST, House
-from tests.fakes.story import held, opened
+from tests.fakes.story import exported, held, opened, planned
 
 
 def _failing(failure: object, execution_arn: str = EXECUTION, **input: Any) -> Failing:  # noqa: A002 - its name
@@ -160,3 +160,26 @@ def test_the_real_payload_is_read() -> None:
 
     assert answer.error == "PermissionMissing"
     assert "recording:job:add" in answer.explanation
+
+
+def test_a_batch_whose_workflow_failed_says_why_and_its_request_and_siblings_go_on() -> None:
+    house = planned([1], [2])
+    failure = _failing(_function_error("PermissionMissing", "403"), "arn:child", batch_id="a01-b000000")
+
+    answer = house.record_failure(failure)
+    again = house.record_failure(failure)
+
+    failed, sibling = house.batch(0), house.batch(1)
+    assert again == answer
+    assert (failed.state, failed.explanation) == (BatchState.FAILED, answer.explanation)
+    assert failed.ended_at == house.clock.now()
+    assert (sibling.state, sibling.explanation) == (BatchState.PLANNED, None)
+    assert house.request.state is RequestState.OPEN
+
+
+def test_a_batch_that_has_ended_stays_as_it_ended() -> None:
+    house = exported(1)
+
+    house.record_failure(_failing(_function_error("AwsRefused", "x"), "arn:child", batch_id="a01-b000000"))
+
+    assert house.batch().state is BatchState.FULFILLED

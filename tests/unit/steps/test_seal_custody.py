@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from holdfast.contracts.steps import Sealed
+from holdfast.contracts.steps import Failing, Sealed
 from holdfast.domain.ids import MatterId, RequestId
 from holdfast.domain.reconciliation import Reason
 from holdfast.domain.states import RequestState
@@ -324,3 +324,21 @@ def test_an_empty_scope_is_preserved_and_says_so() -> None:
 
     assert sealed.verdict == "PRESERVED"
     assert house.records.files[sealed.custody_key] == b""
+
+
+def test_what_a_batch_died_of_is_in_the_verdict_once_however_many_died_of_it() -> None:
+    house = planned([1], [2])
+    for index in (0, 1):
+        state = {"matter_id": MATTER, "request_id": REQUEST, "batch_id": house.batch(index).batch_id}
+        failure = {"Error": "PermissionMissing", "Cause": "POST jobs: 403"}
+        house.record_failure(
+            Failing(
+                input=state | {"failure": failure}, execution_arn="arn:child", workflow="export_recordings"
+            )
+        )
+
+    sealed = _hold_all(house).seal_custody()
+
+    assert sealed.verdict == "INCOMPLETE"
+    assert len(sealed.summary["explanations"]) == 1  # type: ignore[arg-type] # a list
+    assert "give the OAuth client a role with the named permissions" in sealed.headline

@@ -195,6 +195,7 @@ def _batch_item(record: BatchRecord) -> Item:
         "total": record.total,
         "skipped": record.skipped,
         "failed": record.failed,
+        "explanation": record.explanation,
         "result_key": record.result_key,
     }
 
@@ -212,5 +213,6 @@ def _batch(matter_id: MatterId, request_id: RequestId, item: Item) -> BatchRecor
         total=item["total"],
         skipped=item["skipped"],
         failed=item["failed"],
+        explanation=item.get("explanation"),
         result_key=item.get("result_key"),
     )

@@ -18,6 +18,8 @@ UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 MATTER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 # Standing matters name their requests `{matter}:{interval start}`, hence the colon.
 REQUEST_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
+# What `batch_id` makes.
+BATCH_ID_PATTERN = r"a\d{2,}-b\d{6,}"
 
 _UUID = re.compile(UUID_PATTERN)
 

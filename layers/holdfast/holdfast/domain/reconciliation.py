@@ -81,7 +81,7 @@ EXPLAINING: frozenset[Reason] = frozenset(
 )
 """Reasons that close the account. Every other reason means: missing, and the matter is incomplete."""
 
-_BROKEN_OFF: Mapping[BatchState, Reason] = {
+BROKEN_OFF: Mapping[BatchState, Reason] = {
     BatchState.FAILED: Reason.EXPORT_JOB_FAILED,
     BatchState.CANCELLED: Reason.EXPORT_JOB_CANCELLED,
 }
@@ -307,15 +307,15 @@ class BatchAccount:
     def _absence(self, recording: PlatformRecording, skips_left: int) -> Reason:
         if recording.is_deleted:
             return Reason.DELETED_AT_PLATFORM
-        if self.job.state in _BROKEN_OFF:
-            return _BROKEN_OFF[self.job.state]
+        if self.job.state in BROKEN_OFF:
+            return BROKEN_OFF[self.job.state]
         if recording.exported_at is not None:
             return Reason.NOT_ARRIVED
         return Reason.SKIPPED_BY_PLATFORM if skips_left > 0 else Reason.NOT_DELIVERED
 
     def _unnamed(self, count: int, skips_left: int) -> list[Finding]:
         """Account for recordings that the job counted and nobody can name."""
-        otherwise = _BROKEN_OFF.get(self.job.state, Reason.UNKNOWN)
+        otherwise = BROKEN_OFF.get(self.job.state, Reason.UNKNOWN)
         reasons = [Reason.SKIPPED_BY_PLATFORM if place < skips_left else otherwise for place in range(count)]
         return [Finding(None, None, Medium.UNKNOWN, False, reason) for reason in reasons]
 

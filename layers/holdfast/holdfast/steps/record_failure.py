@@ -3,25 +3,40 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from holdfast.contracts.steps import Failing, FailureRecorded
 from holdfast.doctor.refusals import remedy_for
-from holdfast.domain.ids import MATTER_ID_PATTERN, REQUEST_ID_PATTERN, MatterId, RequestId
-from holdfast.ports import Counter, RequestBook, Telemetry
+from holdfast.domain.ids import (
+    BATCH_ID_PATTERN,
+    MATTER_ID_PATTERN,
+    REQUEST_ID_PATTERN,
+    BatchId,
+    MatterId,
+    RequestId,
+)
+from holdfast.domain.states import BatchState
+from holdfast.ports import BatchBook, Clock, Counter, RequestBook, Telemetry
 
 MAX_EXPLANATION = 2_000
 
 
-def record_failure(failing: Failing, *, requests: RequestBook, telemetry: Telemetry) -> FailureRecorded:
-    """Name the error, its layer and its remedy; fail the request that this execution owns, and no other."""
+def record_failure(
+    failing: Failing, *, requests: RequestBook, batches: BatchBook, clock: Clock, telemetry: Telemetry
+) -> FailureRecorded:
+    """Name the error, its layer and its remedy.
+
+    Fails the request that this execution owns, and no other; or the one batch that the workflow worked for,
+    whose siblings go on.
+    """
     error, message = innermost_error(failing.input.get("failure"))
     remedy = remedy_for(error)
     # A nested workflow that failed has explained itself already.
     is_explained = message.startswith(f"{error}: ")
     advice = f"{error}: {message} [layer: {remedy.layer}] What to do: {remedy.advice}."
     explanation = (message if is_explained else advice)[:MAX_EXPLANATION]
-    # When the very first step fails, the ids are still where the event has them, and nobody has checked them.
+    # When the very first step fails, the ids are still where the event has them, and unchecked.
     ids = {**_mapping(failing.input.get("detail")), **failing.input}
     matter_id = _id(ids.get("matter_id"), MATTER_ID_PATTERN)
     request_id = _id(ids.get("request_id"), REQUEST_ID_PATTERN)
@@ -30,6 +45,12 @@ def record_failure(failing: Failing, *, requests: RequestBook, telemetry: Teleme
     is_ours = bool(matter_id) and requests.fail(
         MatterId(matter_id), RequestId(request_id), failing.execution_arn, explanation
     )
+    batch_id = _id(ids.get("batch_id"), BATCH_ID_PATTERN)
+    if matter_id and batch_id:
+        batch = batches.read(MatterId(matter_id), RequestId(request_id), BatchId(batch_id))
+        if not batch.state.is_terminal:
+            failed = replace(batch, state=BatchState.FAILED, ended_at=clock.now(), explanation=explanation)
+            batches.advance(failed)
     telemetry.count(Counter.RUNS_FAILED)
     telemetry.warn("run_failed", workflow=failing.workflow, error=error, layer=remedy.layer, is_ours=is_ours)
     return FailureRecorded(matter_id=matter_id, request_id=request_id, error=error, explanation=explanation)

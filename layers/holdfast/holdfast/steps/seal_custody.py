@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,11 +10,12 @@ from holdfast.contracts.steps import Run, Sealed
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.media import Medium
-from holdfast.domain.reconciliation import EXPLAINING, MEANINGS, Finding, Reason
+from holdfast.domain.reconciliation import BROKEN_OFF, EXPLAINING, MEANINGS, Finding, Reason
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import PlatformHold, RequestState
 from holdfast.ports import (
     BatchBook,
+    BatchRecord,
     ClaimBook,
     Dossier,
     ParkedMessage,
@@ -28,6 +29,7 @@ from holdfast.ports import (
 from holdfast.steps.files import BatchFiles, request_folder
 from holdfast.steps.pool import for_each
 
+MAX_EXPLANATIONS = 5  # what a batch died of, its siblings often died of too
 _HELD = frozenset({PlatformHold.HELD, PlatformHold.PRE_EXISTING})
 
 
@@ -43,9 +45,18 @@ class Account:
     exceptions: list[dict[str, object]] = field(default_factory=list)
     fingerprints: set[str] = field(default_factory=set)
     conversation_ids: set[ConversationId] = field(default_factory=set)
+    explanations: dict[str, None] = field(default_factory=dict)
 
-    def add_finding(self, finding: Finding) -> None:
-        """Count one recording."""
+    def add_batch(self, batch: BatchRecord, findings: Sequence[Finding]) -> None:
+        """Count a batch's recordings; of one that broke off, an account of nothing is no account."""
+        for finding in findings:
+            self._add_finding(finding)
+        if batch.state in BROKEN_OFF and not findings:
+            self._except(BROKEN_OFF[batch.state], Medium.UNKNOWN, None, None)
+        if batch.explanation:
+            self.explanations[batch.explanation] = None
+
+    def _add_finding(self, finding: Finding) -> None:
         self.recordings[finding.medium, "expected"] += 1
         self.recordings[finding.medium, "delivered"] += finding.is_delivered
         self.recordings[finding.medium, finding.standing] += 1
@@ -101,6 +112,7 @@ class Account:
                 }
                 for medium in media
             },
+            "explanations": list(self.explanations)[:MAX_EXPLANATIONS],
             "by_reason": {reason.value: count for reason, count in sorted(self.reasons.items())},
         }
 
@@ -209,6 +221,7 @@ def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> st
         f"Recordings: {_columns(recordings, 'expected', 'secured', 'explained', 'missing')}. "
         f"Conversations: {_columns(conversations, 'expected', 'held_at_platform', 'explained', 'missing')}. "
         f"Reasons: {reasons or 'none'}."
+        + "".join(f" {explanation}" for explanation in summary["explanations"])
     )
 
 
@@ -222,8 +235,7 @@ def _entries(
     """Go through the request once: count everything, and give out the entries that concern the matter."""
     for batch in batches.of_request(record):
         batch_files = BatchFiles(files, record.matter_id, record.request_id, batch.batch_id)
-        for finding in batch_files.findings():
-            account.add_finding(finding)
+        account.add_batch(batch, batch_files.findings())
         conversations = batch_files.conversations()
         dossiers = for_each((one.conversation_id for one in conversations), claims.dossier)
         for conversation, dossier in zip(conversations, dossiers, strict=True):
