@@ -355,6 +355,7 @@ def test_a_batch_is_written_as_it_is_now(ledger: Ledger) -> None:
         total=5,
         skipped=1,
         failed=2,
+        explanation="why",
     )
 
     ledger.batches.advance(now)
