@@ -44,6 +44,7 @@ def deploy(
     template = read_template(template_path)
     s3 = session.client("s3", endpoint_url=endpoint_url, config=config)
     _package(s3, template, template_path.parent, session.region_name)
+    _state_numbers(template, parameters)
 
     cloudformation = session.client("cloudformation", endpoint_url=endpoint_url, config=config)
     try:
@@ -69,6 +70,27 @@ def deploy(
     )
     _configure_object_lock(s3, template, stack, parameters)
     return stack
+
+
+def _state_numbers(template: Template, parameters: Mapping[str, str]) -> None:
+    """Replace references to numbers by the numbers: the emulator hands every parameter on as text.
+
+    Left alone is what is text on AWS too: a function's environment.
+    """
+    numbers = {
+        name: int(parameters.get(name, declared.get("Default")))
+        for name, declared in template.get("Parameters", {}).items()
+        if declared["Type"] == "Number"
+    }
+
+    def stated(value: Any) -> Any:
+        if isinstance(value, dict):
+            if set(value) == {"Ref"} and value["Ref"] in numbers:
+                return numbers[value["Ref"]]
+            return {key: inner if key == "Environment" else stated(inner) for key, inner in value.items()}
+        return [stated(inner) for inner in value] if isinstance(value, list) else value
+
+    template["Resources"] = stated(template["Resources"])
 
 
 def _upload(s3: Any, endpoint_url: str, template: Template) -> str:

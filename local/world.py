@@ -186,6 +186,7 @@ class World:
             "SealRetentionDays": "1",
             "DeliveryDeadlineSeconds": "20",  # nobody watches a demo for days
             "JobDeadlineSeconds": "30",
+            "SecureObjectsConcurrency": "3",  # on two cores, more only start up in each other's way
             **scenario.parameters,
             **self._parameters,
         }
