@@ -11,9 +11,10 @@ from holdfast.steps.preflight import preflight
 @observed
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Check what a run needs before anything moves."""
+    run = Run.model_validate(event)
     answer = preflight(
-        Run.model_validate(event),
-        checks=bootstrap.preflight_checks(),
+        run,
+        checks=bootstrap.preflight_checks(run.matter_id),
         telemetry=bootstrap.telemetry,
     )
     return answer.model_dump(mode="json")

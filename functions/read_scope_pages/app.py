@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         batches=bootstrap.batches(),
         claims=bootstrap.claims(),
         scope_source=bootstrap.scope_source(),
+        jobs=bootstrap.export_jobs(),
         files=bootstrap.work_files(),
         batch_size=bootstrap.settings().number("BATCH_SIZE"),
         has_time=bootstrap.half_time(context),

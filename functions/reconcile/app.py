@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         batches=bootstrap.batches(),
         claims=bootstrap.claims(),
         catalogue=bootstrap.catalogue(),
+        manifests=bootstrap.manifests(),
         files=bootstrap.work_files(),
         delivery_deadline=bootstrap.settings().delivery_deadline,
         has_time=bootstrap.half_time(context),

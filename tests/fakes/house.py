@@ -61,6 +61,7 @@ from tests.fakes.ledger import (
 from tests.fakes.platform import (
     CatalogueInMemory,
     ExportJobsInMemory,
+    ManifestsInMemory,
     PlatformHoldsInMemory,
     RunsInMemory,
     ScopeInMemory,
@@ -100,6 +101,7 @@ class House:
     records: RecordFilesInMemory = field(default_factory=RecordFilesInMemory)
     scope_source: ScopeInMemory = field(default_factory=ScopeInMemory)
     catalogue: CatalogueInMemory = field(default_factory=CatalogueInMemory)
+    manifests: ManifestsInMemory = field(default_factory=ManifestsInMemory)
     holds: PlatformHoldsInMemory = field(default_factory=PlatformHoldsInMemory)
     runs: RunsInMemory = field(default_factory=RunsInMemory)
     patience: Patience = field(default_factory=Patience)
@@ -175,6 +177,7 @@ class House:
             batches=self.batches,
             claims=self.conversations,
             scope_source=self.scope_source,
+            jobs=self.jobs,
             files=self.files,
             batch_size=self.batch_size,
             has_time=self.patience,
@@ -258,6 +261,7 @@ class House:
             batches=self.batches,
             claims=self.conversations,
             catalogue=self.catalogue,
+            manifests=self.manifests,
             files=self.files,
             delivery_deadline=DEADLINE,
             has_time=self.patience,

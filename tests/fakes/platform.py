@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId
+from holdfast.domain.manifest import Manifest
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.states import BatchState
@@ -73,7 +74,9 @@ class ScopeInMemory(_Failing):
 
 
 class ExportJobsInMemory(_Failing):
-    """Implements `ports.ExportJobs`; jobs move only when a test moves them."""
+    """Implements `ports.ExportJobs`; jobs move only when a test moves them, and `lots` tells who may not
+    share one.
+    """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -82,7 +85,12 @@ class ExportJobsInMemory(_Failing):
         self.failed: dict[ExportJobId, dict[RecordingId, ConversationId]] = {}
         self.executed: list[ExportJobId] = []
         self.loses_answers = False
+        self.most_conversations = 4_500
+        self.lots: dict[ConversationId, str] = {}
         self._clock = clock
+
+    def lot_of(self, conversation: Conversation) -> str:
+        return self.lots.get(conversation.conversation_id, "all")
 
     def create(self, selection: ExportSelection) -> ExportJobId:
         self._called()
@@ -144,14 +152,27 @@ class CatalogueInMemory(_Failing):
 
 
 @dataclass(slots=True)
+class ManifestsInMemory:
+    """Implements `ports.Manifests`; expects none unless told."""
+
+    is_expected: bool = False
+    manifests: dict[ExportJobId, Manifest] = field(default_factory=dict)
+
+    def of_job(self, job_id: ExportJobId) -> Manifest | None:
+        return self.manifests.get(job_id)
+
+
+@dataclass(slots=True)
 class PlatformHoldsInMemory:
     """Implements `ports.PlatformHolds`.
 
     `refusing` says what is refused, and `conflicts` how often a conversation conflicts before it is
-    accepted; `invisible` are those whose protection is accepted and never listed.
+    accepted; `invisible` are those whose protection is accepted and never listed. Where holds
+    are per matter, `references` says whose they are.
     """
 
     chunk_size: int = 100
+    is_per_matter: bool = False
     cap: int = 1_000
     protected: set[ConversationId] = field(default_factory=set)
     refusing: dict[ConversationId, RefusalKind] = field(default_factory=dict)
@@ -159,15 +180,31 @@ class PlatformHoldsInMemory:
     invisible: set[ConversationId] = field(default_factory=set)
     placed: list[list[ConversationId]] = field(default_factory=list)
     failures: list[BaseException | None] = field(default_factory=list)
+    references: set[tuple[ConversationId, MatterId]] = field(default_factory=set)
 
-    def held_among(self, conversation_ids: Sequence[ConversationId]) -> frozenset[ConversationId]:
+    def held_among(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> frozenset[ConversationId]:
         self._called(conversation_ids)
+        if self.is_per_matter:
+            return frozenset(cid for cid in conversation_ids if (cid, matter_id) in self.references)
         return frozenset(conversation_ids) & (self.protected - self.invisible)
+
+    def release(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> Sequence[HoldRefusal]:
+        self._called(conversation_ids)
+        for cid in conversation_ids:
+            self.references.discard((cid, matter_id))
+            if not (self.is_per_matter and any(held == cid for held, _ in self.references)):
+                self.protected.discard(cid)
+        return []
 
     def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
         self._called(conversation_ids)
         self.placed.append(list(conversation_ids))
         kinds = {cid: self._place(cid) for cid in conversation_ids}
+        self.references |= {(cid, matter_id) for cid, kind in kinds.items() if kind is None}
         return [HoldRefusal(cid, kind) for cid, kind in kinds.items() if kind]
 
     def _place(self, conversation_id: ConversationId) -> RefusalKind | None:

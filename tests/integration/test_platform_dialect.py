@@ -95,7 +95,7 @@ class Tenant:
             "organization_id": self.organization.id,
             "integration_id": self.organization.integration_id,
         }
-        return OrganizationSetup(self.transport_of(role, secret), **(settings | ids)).findings()
+        return OrganizationSetup(self.transport_of(role, secret), **(settings | ids)).findings(MATTER)
 
     @property
     def conversations(self) -> list[Held]:
@@ -620,7 +620,7 @@ def test_a_whole_chunk_is_protected_with_one_call_and_read_back_with_one(form: i
     refused = us.holds.place(chunk, MATTER)
 
     assert refused == []
-    assert us.holds.held_among(chunk) == frozenset(chunk)
+    assert us.holds.held_among(chunk, MATTER) == frozenset(chunk)
     assert us.simulator.platform.protected == set(chunk)
     assert us.holds.chunk_size == 100
     assert len(us.asked("PUT", PROTECTION)) == len(us.asked("POST", PROTECTION)) == 1
@@ -631,7 +631,7 @@ def test_protecting_twice_is_the_same_as_once(form: int) -> None:
     us = tenant(organization={"protection_response": form})
 
     assert [us.holds.place(us.ids, MATTER) for _ in range(2)] == [[], []]
-    assert us.holds.held_among(us.ids) == frozenset(us.ids)
+    assert us.holds.held_among(us.ids, MATTER) == frozenset(us.ids)
 
 
 @pytest.mark.parametrize("form", [200, 204])
@@ -643,7 +643,7 @@ def test_what_cannot_be_protected_is_named_and_everything_else_is_protected(form
 
     assert {one.kind for one in refused} == {RefusalKind.NOT_FOUND}
     assert sorted(one.conversation_id for one in refused) == sorted([*silent, UNKNOWN])
-    assert us.holds.held_among(us.ids) == frozenset(us.ids) - silent
+    assert us.holds.held_among(us.ids, MATTER) == frozenset(us.ids) - silent
 
 
 def test_halving_asks_no_more_than_it_must() -> None:
@@ -662,13 +662,13 @@ def test_beyond_the_cap_the_rest_is_refused_as_such(form: int) -> None:
 
     assert {one.kind for one in refused} == {RefusalKind.CAP_REACHED}
     assert len(us.simulator.platform.protected) == 13
-    assert us.holds.held_among(us.ids) == frozenset(us.ids) - {one.conversation_id for one in refused}
+    assert us.holds.held_among(us.ids, MATTER) == frozenset(us.ids) - {one.conversation_id for one in refused}
 
 
 def test_what_was_protected_before_us_is_seen() -> None:
     us = tenant(group(count=9, already_protected=4))
 
-    assert us.holds.held_among(us.ids) == us.simulator.platform.protected
+    assert us.holds.held_among(us.ids, MATTER) == us.simulator.platform.protected
     assert len(us.simulator.platform.protected) == 4
 
 
@@ -686,7 +686,7 @@ def test_a_conflict_that_passes_leaves_nothing_refused() -> None:
     us = tenant(faults={"requests": [conflict]})
 
     assert us.holds.place(us.ids, MATTER) == []
-    assert us.holds.held_among(us.ids) == frozenset(us.ids)
+    assert us.holds.held_among(us.ids, MATTER) == frozenset(us.ids)
 
 
 def test_a_client_that_may_not_protect_is_refused_at_once_and_by_name() -> None:
@@ -705,7 +705,7 @@ def test_a_lost_answer_to_a_hold_is_asked_for_again() -> None:
     us = tenant(faults={"requests": [lost]})
 
     assert us.holds.place(us.ids, MATTER) == []
-    assert us.holds.held_among(us.ids) == frozenset(us.ids)
+    assert us.holds.held_among(us.ids, MATTER) == frozenset(us.ids)
 
 
 # --- set-up

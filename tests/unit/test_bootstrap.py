@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from holdfast import bootstrap
+from holdfast.domain.ids import MatterId
 from holdfast.errors import SettingsInvalid
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -95,6 +96,36 @@ def test_everything_is_built_once_and_without_network(name: str, told: Callable[
 
 
 @pytest.mark.parametrize(
+    ("factory", "platform", "compliance"),
+    [
+        ("export_jobs", "BulkExportJobs", "ComplianceExportJobs"),
+        ("catalogue", "RecordingMetadataCatalogue", "RecordingMetadataCatalogue"),
+        ("manifests", "NoManifests", "ManifestS3"),
+        ("platform_holds", "DeletionProtection", "LegalHolds"),
+        ("_platform_setup", "OrganizationSetup", "ComplianceSetup"),
+        ("scope_source", "AnalyticsScope", "AnalyticsScope"),
+    ],
+)
+def test_the_dialect_is_chosen_by_the_setting(
+    factory: str, platform: str, compliance: str, told: Callable[..., None]
+) -> None:
+    told()
+    spoken_by_default = type(FACTORIES[factory]()).__name__
+    for one in FACTORIES.values():
+        one.cache_clear()  # type: ignore[attr-defined] # a cached function has it
+    told(GENESYS_DIALECT="compliance")
+
+    assert (spoken_by_default, type(FACTORIES[factory]()).__name__) == (platform, compliance)
+
+
+def test_a_dialect_that_nobody_speaks_is_refused(told: Callable[..., None]) -> None:
+    told(GENESYS_DIALECT="klingon")
+
+    with pytest.raises(SettingsInvalid, match="GENESYS_DIALECT: expected one of compliance, platform"):
+        bootstrap.manifests()
+
+
+@pytest.mark.parametrize(
     ("factory", "setting"),
     [
         ("requests", "LEDGER_TABLE"),
@@ -114,6 +145,8 @@ def test_everything_is_built_once_and_without_network(name: str, told: Callable[
         ("_transport", "GENESYS_SECRET_ARN"),
         ("scope_source", "BATCH_SIZE"),
         ("export_jobs", "GENESYS_INTEGRATION_ID"),
+        ("export_jobs", "GENESYS_DIALECT"),
+        ("manifests", "GENESYS_DIALECT"),
     ],
 )
 def test_what_was_not_deployed_is_missed_by_name(
@@ -170,7 +203,7 @@ def test_no_call_leaves_for_a_platform_whose_settings_are_wrong(told: Callable[.
 def test_preflight_looks_at_the_settings_first_and_names_every_fault(told: Callable[..., None]) -> None:
     told(GENESYS_REGION="nowhere", GENESYS_INTEGRATION_ID="none")
 
-    settings, *_ = bootstrap.preflight_checks()
+    settings, *_ = bootstrap.preflight_checks(MatterId("M-1"))
 
     assert [finding.check for finding in settings()] == ["settings", "settings"]
 

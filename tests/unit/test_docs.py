@@ -262,6 +262,9 @@ USES: Mapping[tuple[str, str], Use] = {
     ),
     ("scope_source", "is_query_done"): lambda t, *_: AnalyticsScope(t, page_size=9).is_query_done(SOME_ID),
     ("scope_source", "read_page"): lambda t, *_: AnalyticsScope(t, page_size=9).read_page(SOME_ID, None),
+    ("jobs", "lot_of"): lambda t, clock, integration: _jobs(t, clock, integration).lot_of(
+        Conversation(ConversationId(SOME_ID), NOW, NOW, Medium.VOICE)
+    ),
     ("jobs", "create"): _create,
     ("jobs", "find"): lambda t, clock, integration: _jobs(t, clock, integration).find(_selection(), NOW),
     ("jobs", "execute"): lambda t, clock, integration: _jobs(t, clock, integration).execute(
@@ -277,12 +280,16 @@ USES: Mapping[tuple[str, str], Use] = {
     ("catalogue", "recordings_of"): lambda t, *_: RecordingMetadataCatalogue(t).recordings_of(
         ConversationId(SOME_ID)
     ),
-    ("holds", "held_among"): lambda t, *_: DeletionProtection(t).held_among([ConversationId(SOME_ID)]),
+    ("holds", "held_among"): lambda t, *_: DeletionProtection(t).held_among(
+        [ConversationId(SOME_ID)], MatterId("M-1")
+    ),
     ("holds", "place"): lambda t, *_: DeletionProtection(t).place([ConversationId(SOME_ID)], MatterId("M-1")),
     ("setup", "findings"): lambda t, _, integration: OrganizationSetup(
         t, organization_id=SOME_ID, integration_id=integration
-    ).findings(),
+    ).findings(MatterId("M-1")),
 }
+# No step lets go: nothing needs the permission to.
+NOT_USED_YET = {("holds", "release")}
 SENSITIVE: Use = lambda t, clock, integration: _jobs(t, clock, integration).create(  # noqa: E731
     _selection(sensitive=True)
 )
@@ -354,7 +361,8 @@ def test_every_method_that_talks_to_the_platform_is_tried_for_its_permissions() 
         if not method.startswith("_")
     }
 
-    assert USES.keys() == methods
+    assert USES.keys() == methods - NOT_USED_YET
+    assert not [_steps_using(*unused) for unused in NOT_USED_YET if _steps_using(*unused)]
 
 
 def test_the_documented_permissions_suffice() -> None:
@@ -391,7 +399,7 @@ def test_every_refusal_is_documented_with_its_layer_and_remedy() -> None:
 
 
 def test_every_check_of_preflight_is_documented() -> None:
-    sources = ("genesys/platform/setup.py", "aws/buckets.py", "bootstrap.py")
+    sources = ("genesys/platform/setup.py", "genesys/compliance/setup.py", "aws/buckets.py", "bootstrap.py")
     made = set()
     for source in sources:
         text = (ROOT / "layers/holdfast/holdfast" / source).read_text()

@@ -6,7 +6,7 @@ environment.
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.session
 from botocore.config import Config
 
+from holdfast.domain.ids import MatterId
 from holdfast.errors import SettingsInvalid
 from holdfast.observability import PowertoolsTelemetry
 from holdfast.ports import (
@@ -25,6 +26,7 @@ from holdfast.ports import (
     Finding,
     HashQueue,
     JobSlots,
+    Manifests,
     Parking,
     PlatformHolds,
     PlatformSetup,
@@ -243,12 +245,26 @@ def scope_source() -> ScopeSource:
     return AnalyticsScope(_transport(), page_size=min(PAGE_SIZE, settings().number("BATCH_SIZE")))
 
 
+def _in_dialect[Made](dialects: Mapping[str, Made]) -> Made:
+    """Choose by GENESYS_DIALECT what implements a port; nothing else asks which dialect runs."""
+    dialect = settings().text("GENESYS_DIALECT")
+    if dialect not in dialects:
+        raise SettingsInvalid([f"GENESYS_DIALECT: expected one of {', '.join(sorted(dialects))}"])
+    return dialects[dialect]
+
+
 @cache
 def export_jobs() -> ExportJobs:
     """Give the platform's export jobs."""
+    from holdfast.genesys.compliance.exports import ComplianceExportJobs  # noqa: PLC0415
     from holdfast.genesys.platform.exports import BulkExportJobs  # noqa: PLC0415
 
-    return BulkExportJobs(_transport(), clock, integration_id=settings().text("GENESYS_INTEGRATION_ID"))
+    dialects: Mapping[str, Callable[..., ExportJobs]] = {
+        "platform": BulkExportJobs,
+        "compliance": ComplianceExportJobs,
+    }
+    integration_id = settings().text("GENESYS_INTEGRATION_ID")
+    return _in_dialect(dialects)(_transport(), clock, integration_id=integration_id)
 
 
 @cache
@@ -260,28 +276,55 @@ def catalogue() -> RecordingCatalogue:
 
 
 @cache
+def manifests() -> Manifests:
+    """Give the manifests that export jobs leave in the evidence bucket."""
+    from holdfast.aws.manifests import ManifestS3  # noqa: PLC0415
+    from holdfast.genesys.platform.manifests import NoManifests  # noqa: PLC0415
+
+    def in_the_bucket() -> Manifests:
+        return ManifestS3(
+            _client("s3"),
+            bucket=settings().text("EVIDENCE_BUCKET"),
+            organization_id=settings().text("GENESYS_ORGANIZATION_ID"),
+        )
+
+    dialects: Mapping[str, Callable[[], Manifests]] = {"platform": NoManifests, "compliance": in_the_bucket}
+    return _in_dialect(dialects)()
+
+
+@cache
 def platform_holds() -> PlatformHolds:
     """Give the platform's own protection."""
+    from holdfast.genesys.compliance.holds import LegalHolds  # noqa: PLC0415
     from holdfast.genesys.platform.holds import DeletionProtection  # noqa: PLC0415
 
-    return DeletionProtection(_transport())
+    dialects: Mapping[str, Callable[..., PlatformHolds]] = {
+        "platform": DeletionProtection,
+        "compliance": LegalHolds,
+    }
+    return _in_dialect(dialects)(_transport())
 
 
 @cache
 def _platform_setup() -> PlatformSetup:
+    from holdfast.genesys.compliance.setup import ComplianceSetup  # noqa: PLC0415
     from holdfast.genesys.platform.setup import OrganizationSetup  # noqa: PLC0415
 
-    return OrganizationSetup(
+    dialects: Mapping[str, Callable[..., PlatformSetup]] = {
+        "platform": OrganizationSetup,
+        "compliance": ComplianceSetup,
+    }
+    return _in_dialect(dialects)(
         _transport(),
         organization_id=settings().text("GENESYS_ORGANIZATION_ID"),
         integration_id=settings().text("GENESYS_INTEGRATION_ID"),
     )
 
 
-def preflight_checks() -> Sequence[Callable[[], Sequence[Finding]]]:
+def preflight_checks(matter_id: MatterId) -> Sequence[Callable[[], Sequence[Finding]]]:
     """Give every check of Preflight, settings first."""
     return (
         lambda: [Finding("settings", fault) for fault in settings().faults()],
         lambda: bucket_setup().findings(),
-        lambda: _platform_setup().findings(),
+        lambda: _platform_setup().findings(matter_id),
     )

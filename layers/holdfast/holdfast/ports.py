@@ -13,6 +13,8 @@ from typing import Protocol
 
 from holdfast.domain.custody import ObjectVersion, Receipt
 from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RecordingId, RequestId
+from holdfast.domain.manifest import Manifest
+from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.states import BatchState, PlatformHold, RequestState
@@ -96,10 +98,14 @@ class ScopeSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExportSelection:
-    """What one export job is to export: these conversations, with the extras the scope asks for."""
+    """What one export job is to export: these conversations, with the extras the scope asks for.
+
+    `media` are those of the conversations; they belong to one lot.
+    """
 
     conversation_ids: Sequence[ConversationId]
     scope: Scope
+    media: frozenset[Medium] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +124,19 @@ class ExportJob:
 class ExportJobs(Protocol):
     """Moving recordings. There is no hold in here, and no way to express one."""
 
+    @property
+    def most_conversations(self) -> int:
+        """Tell how many conversations one job takes at most."""
+
+    def lot_of(self, conversation: Conversation) -> str:
+        """Name the lot a conversation belongs to: those of different lots never share a job."""
+
     def create(self, selection: ExportSelection) -> ExportJobId:
         """Create a job; it does nothing until executed.
 
         Raises:
             TooManyJobs: the organisation's slots are taken.
+            PayloadTooLarge: the platform takes fewer conversations at once than `most_conversations`.
             PlatformAnswerLost: the job may exist; look with `find` before creating again.
         """
 
@@ -153,6 +167,17 @@ class RecordingCatalogue(Protocol):
         """List a conversation's recordings; empty if it has none, or the platform does not know it."""
 
 
+class Manifests(Protocol):
+    """What the platform itself says that a job did, as a file in the evidence bucket."""
+
+    @property
+    def is_expected(self) -> bool:
+        """Tell whether a FULFILLED job leaves a manifest."""
+
+    def of_job(self, job_id: ExportJobId) -> Manifest | None:
+        """Read a job's manifest; None if it is not there."""
+
+
 class RefusalKind(StrEnum):
     """Why the platform would not protect a conversation, in one vocabulary for every dialect."""
 
@@ -171,17 +196,31 @@ class HoldRefusal:
 
 
 class PlatformHolds(Protocol):
-    """The platform's own protection; at most `chunk_size` conversations a call."""
+    """The platform's own protection; at most `chunk_size` conversations a call.
+
+    Where it is per matter, the holds of several matters stand side by side, and a matter sees its own alone.
+    """
 
     @property
     def chunk_size(self) -> int:
         """Tell how many conversations one call takes."""
 
-    def held_among(self, conversation_ids: Sequence[ConversationId]) -> frozenset[ConversationId]:
+    @property
+    def is_per_matter(self) -> bool:
+        """Tell whether every matter places a hold of its own."""
+
+    def held_among(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> frozenset[ConversationId]:
         """Read back which of these are protected."""
 
     def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
         """Protect; what is not refused was accepted, which `held_among` must confirm."""
+
+    def release(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> Sequence[HoldRefusal]:
+        """Let go; what is not refused is not protected any more, or never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +235,7 @@ class Finding:
 class PlatformSetup(Protocol):
     """Whether the platform is set up for us."""
 
-    def findings(self) -> Sequence[Finding]:
+    def findings(self, matter_id: MatterId) -> Sequence[Finding]:
         """Check credentials, organisation, permissions and integration; all findings at once."""
 
 

@@ -9,7 +9,7 @@ from holdfast.domain.ids import is_uuid
 from holdfast.errors import SettingsInvalid
 from holdfast.genesys.regions import hosts_of
 
-DIALECTS = frozenset({"platform"})
+DIALECTS = frozenset({"platform", "compliance"})
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 

@@ -33,7 +33,7 @@ ROOMS: Mapping[str, tuple[set[str], set[str]]] = {
     ),
     "observability": ({"ports", "errors"}, {"aws_lambda_powertools", "botocore"}),
     "bootstrap": (
-        {"aws", "genesys", "settings", "observability", "ports", "errors"},
+        {"aws", "genesys", "settings", "observability", "ports", "errors", "domain.ids"},
         {"botocore", "httpx"},
     ),
     "functions": ({"bootstrap", "contracts", "observability", "steps"}, set()),

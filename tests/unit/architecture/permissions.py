@@ -159,7 +159,7 @@ class Program:
             if receiver in {"_client", "_kms"}:
                 actions = (ON_VERSIONS if adapter == "EvidenceS3" else ACTIONS)[node.attr]
                 yield from ((action, place) for action in actions)
-                if adapter == "WorkS3" and node.attr == "get_object":
+                if adapter in {"WorkS3", "ManifestS3"} and node.attr == "get_object":
                     yield "s3:ListBucket", place  # without it a missing file is "forbidden"
             elif receiver == "_table" and node.attr in PARTS_OF_TRANSACTIONS:
                 yield PARTS_OF_TRANSACTIONS[node.attr], place

@@ -170,7 +170,10 @@ def separation(template: Template) -> Iterator[str]:
 
 
 def boundaries(template: Template) -> Iterator[str]:
-    """Only the arrival path touches evidence; the side that holds at the platform writes no objects."""
+    """Only the arrival path touches evidence; the side that holds at the platform writes no objects.
+
+    Reconcile alone may read manifests, and see whether there is one.
+    """
     for side in ("conductor", "export", "hold"):
         for name in sorted(sides(template)[side]):
             for statement in granted(template, role_of(functions(template)[name])):
@@ -178,10 +181,18 @@ def boundaries(template: Template) -> Iterator[str]:
                 for action in statement["Action"]:
                     if re.search(r"LegalHold|Tagging|Retention", action):
                         yield f"{name}: of the {side} side, and may {action}"
-                    if on_evidence and not action.startswith("s3:GetBucket"):
+                    if on_evidence and not (
+                        action.startswith("s3:GetBucket") or _concerns_manifests(name, action, statement)
+                    ):
                         yield f"{name}: of the {side} side, and may {action} recordings"
                     if side == "hold" and action.startswith("s3:Put"):
                         yield f"{name}: of the {side} side, and may write objects"
+
+
+def _concerns_manifests(name: str, action: str, statement: dict[str, Any]) -> bool:
+    resources = json.dumps(statement["Resource"])
+    reads = action == "s3:GetObject" and resources.count("*") == resources.count("/manifests/*")
+    return name == "Reconcile" and (reads or action == "s3:ListBucket")
 
 
 def _is_granted(template: Template, role: str, action: str, on: str) -> bool:

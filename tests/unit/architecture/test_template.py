@@ -208,6 +208,25 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         ),
         "CheckExportJob: of the export side, and may s3:PutObject recordings",
     ),
+    "a reconciliation that reads recordings": (
+        "boundaries",
+        lambda r: grant(r, "ReconcileRole", "s3:GetObject", EVIDENCE),
+        "Reconcile: of the conductor side, and may s3:GetObject recordings",
+    ),
+    "a reconciliation that reads recordings beside manifests": (
+        "boundaries",
+        lambda r: grant(
+            r, "ReconcileRole", "s3:GetObject", [EVIDENCE, {"Fn::Sub": "${EvidenceBucket.Arn}/manifests/*"}]
+        ),
+        "Reconcile: of the conductor side, and may s3:GetObject recordings",
+    ),
+    "a seal that reads manifests": (
+        "boundaries",
+        lambda r: grant(
+            r, "SealCustodyRole", "s3:GetObject", {"Fn::Sub": "${EvidenceBucket.Arn}/manifests/*"}
+        ),
+        "SealCustody: of the conductor side, and may s3:GetObject recordings",
+    ),
     "a lock by another role": (
         "locks",
         lambda r: grant(r, "ReconcileRole", "s3:PutObjectLegalHold", EVIDENCE),

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from holdfast.contracts import compliance
+from holdfast.contracts.compliance import DigitalExport, VoiceExport
 from holdfast.contracts.genesys import ConversationQuery, ExportJobRequest, Filter, Predicate
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
 from holdfast.domain.scope import Scope
+from holdfast.genesys.compliance.exports import ComplianceExportJobs
 from holdfast.genesys.platform.exports import BulkExportJobs
 from holdfast.genesys.transport import Answer
 from holdfast.ports import ExportSelection
@@ -117,3 +120,78 @@ def test_no_model_of_an_export_request_has_a_field_for_one() -> None:
     schema = json.dumps(ExportJobRequest.model_json_schema(by_alias=True)["properties"]).lower()
 
     assert not [flag for flag in FLAGS if flag in schema]
+
+
+# --- the dialect `compliance`
+
+BULK = {
+    "conversation_ids": ["c"],
+    "interval": str(INTERVAL),
+    "integration_id": "i",
+    "include_screen_recordings": True,
+    "include_sensitive": False,
+}
+HOLD_FIELDS = {"legal_hold_acknowledgement", "externalReferenceId"}
+
+
+@pytest.mark.parametrize("flag", [*FLAGS, "externalReferenceId", "legal_hold_acknowledgement"])
+@pytest.mark.parametrize("model", [VoiceExport, DigitalExport])
+def test_no_bulk_export_takes_a_flag(model: type[BaseModel], flag: str) -> None:
+    model.model_validate(BULK)
+
+    with pytest.raises(ValidationError):
+        model.model_validate(BULK | {flag: True})
+
+
+@pytest.mark.parametrize(
+    ("model", "switch", "foreign"),
+    [
+        (VoiceExport, {"legal_hold_compliance": True}, "include_metadata"),
+        (DigitalExport, {"include_metadata": False}, "legal_hold_compliance"),
+    ],
+)
+def test_each_kind_of_bulk_export_has_its_one_switch(
+    model: type[BaseModel], switch: dict[str, bool], foreign: str
+) -> None:
+    sent = model.model_validate(BULK).model_dump(mode="json")
+
+    asked = {"manifest_version": "v2", "include_participant_id": True}
+    assert sent == BULK | asked | switch
+    for name, value in (*switch.items(), ("include_participant_id", True)):
+        with pytest.raises(ValidationError):
+            model.model_validate(BULK | {name: not value})
+    with pytest.raises(ValidationError):
+        model.model_validate(BULK | {"manifest_version": "v1"})
+    with pytest.raises(ValidationError):
+        model.model_validate(BULK | {foreign: switch})
+
+
+def test_only_what_holds_has_the_fields_of_a_hold() -> None:
+    written = [
+        model
+        for model in vars(compliance).values()
+        if isinstance(model, type) and issubclass(model, compliance._Write)
+    ]
+
+    holding = {model.__name__ for model in written if HOLD_FIELDS & model.model_fields.keys()}
+
+    assert holding == {"HoldPlacement", "HoldRelease"}
+    assert all(model.model_config["extra"] == "forbid" for model in written)
+
+
+@given(IDS, SCOPES, st.sets(st.sampled_from(Medium)))
+def test_a_bulk_export_names_exactly_these_conversations_and_no_hold(
+    ids: list[ConversationId], scope: Scope, media: set[Medium]
+) -> None:
+    wire = Wire()
+    jobs = ComplianceExportJobs(wire, HandDrivenClock(), integration_id="i")  # type: ignore[arg-type] # stands in
+
+    jobs.create(ExportSelection(ids, scope, frozenset(media)))
+
+    (sent,) = wire.sent
+    assert sent["conversation_ids"] == ids
+    assert (sent["include_screen_recordings"], sent["include_sensitive"]) == (
+        scope.include_screen,
+        scope.include_sensitive,
+    )
+    assert not {name.lower() for name in _names(sent)} & {*FLAGS, "legal_hold_acknowledgement"}

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -40,6 +41,21 @@ def test_the_vendors_layout_says_whose_recording_it_is(
     if recording != conversation:
         assert parsed.recording_id == str(recording)
         assert parsed.role is (Role.SIDECAR if is_sidecar else Role.MEDIA)
+
+
+@pytest.mark.parametrize("shape", [str, str.upper])
+def test_a_manifest_belongs_to_no_conversation_and_is_no_stray(shape: Callable[[str], str]) -> None:
+    organization, job = FOLDER.split("/", maxsplit=1)[0], "c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e5f"
+
+    parsed = EvidenceKey.parse(f"{shape(organization)}/manifests/{shape(job)}.json")
+
+    assert (parsed.role, parsed.organization_id) == (Role.MANIFEST, organization)
+    assert (parsed.conversation_id, parsed.recording_id) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["notes.json", "c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e5f.json.bak"])
+def test_what_only_lies_among_the_manifests_is_a_stray(name: str) -> None:
+    assert EvidenceKey.parse(f"{FOLDER.split('/', maxsplit=1)[0]}/manifests/{name}").role is Role.STRAY
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from holdfast.domain.ids import ConversationId
+from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.reconciliation import Reason
 from holdfast.domain.states import PlatformHold, RequestState
-from holdfast.errors import PlatformThrottled
+from holdfast.errors import PlatformAnswerLost, PlatformThrottled
 from holdfast.ports import Counter, RefusalKind
 from holdfast.steps.confirm_holds import LOOK_AGAIN_S, MAX_LOOKS
 from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS
 from tests.fakes.effects import Killed
-from tests.fakes.house import House, Patience
+from tests.fakes.house import MATTER, House, Patience
 from tests.fakes.story import conversation_id, deliver, end_job, held, planned, reconciled
 
 ONE, TWO, THREE = (conversation_id(number) for number in (1, 2, 3))
@@ -274,3 +274,43 @@ def test_confirming_goes_on_where_time_ran_out_and_where_it_was_throttled() -> N
     assert (first.offset, throttled.offset, throttled.wait_s) == (1, 1, 20)
     assert done.done
     assert house.telemetry.counts[Counter.CONVERSATIONS_HELD] == 3
+
+
+def test_after_a_lost_answer_the_holds_are_read_back_before_they_are_placed_again() -> None:
+    house = reconciled(1, 2)
+    house.holds.failures = [None, PlatformAnswerLost("POST holds: no answer")]
+    with pytest.raises(PlatformAnswerLost):
+        house.place_holds()
+    house.holds.protected.add(ONE)  # one took effect all the same
+
+    _place_all(house)
+    _confirm_all(house)
+
+    assert house.holds.placed == [[TWO]]
+    assert _standing(house, ONE) == _standing(house, TWO) == (PlatformHold.HELD, None)
+
+
+def test_where_holds_are_per_matter_that_of_another_one_is_not_ours() -> None:
+    house = reconciled(1, 2)
+    house.holds.is_per_matter = True
+    house.holds.protected.add(ONE)
+    house.holds.references.add((ONE, MatterId("M-another")))
+
+    _place_all(house)
+    _confirm_all(house)
+
+    assert house.holds.placed == [[ONE, TWO]]
+    assert (ONE, MATTER) in house.holds.references
+    assert _standing(house, ONE) == (PlatformHold.HELD, None)
+
+
+def test_where_holds_are_per_matter_what_another_one_settled_is_held_for_this_one_too() -> None:
+    house = reconciled(1)
+    house.conversations.mark_platform_hold([ONE], PlatformHold.PRE_EXISTING)
+    house.holds.is_per_matter = True
+
+    _place_all(house)
+    _place_all(house)
+
+    assert house.holds.placed == [[ONE]]
+    assert _standing(house, ONE) == (PlatformHold.PRE_EXISTING, None)

@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from holdfast.domain.ids import batch_id
+from holdfast.domain.ids import RecordingId, batch_id
+from holdfast.domain.manifest import Manifest, ManifestEntry, ManifestFault
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import PlatformRecording, Reason
 from holdfast.domain.states import BatchState, RequestState
@@ -10,7 +11,7 @@ from holdfast.errors import PlatformThrottled, PlatformUnavailable
 from holdfast.ports import Counter
 from holdfast.steps.files import BatchFiles
 from tests.fakes.house import DEADLINE, MATTER, REQUEST, House, Patience, batch_run
-from tests.fakes.story import conversation_id, deliver, end_job, exported, planned, recording_id
+from tests.fakes.story import conversation_id, deliver, end_job, exported, planned, recording_id, start_job
 
 THROTTLED = PlatformThrottled("GET recordingmetadata", retry_after_s=45)
 
@@ -194,3 +195,74 @@ def test_a_request_without_conversations_is_reconciled_at_once() -> None:
 
     assert house.reconcile().done
     assert house.request.state is RequestState.RECONCILED
+
+
+# --- with manifests
+
+
+def _awaiting_manifest(total: int) -> House:
+    """One conversation's recording arrived; the job of both owes its manifest."""
+    house = planned((1, 2))
+    house.manifests.is_expected = True
+    end_job(house, total=total)
+    deliver(house, 1)
+    return house
+
+
+def _named(*numbers: int) -> dict[RecordingId, ManifestEntry]:
+    return {
+        recording_id(number): ManifestEntry(conversation_id(number), Medium.VOICE, has_participant=True)
+        for number in numbers
+    }
+
+
+def test_a_manifest_that_has_not_come_is_awaited_and_then_missed() -> None:
+    house = _awaiting_manifest(1)
+    _list_at_platform(house, 1)
+
+    waiting = house.reconcile()
+    house.clock.forward(DEADLINE)
+    settled = house.reconcile()
+
+    assert (waiting.done, waiting.outstanding, settled.done) == (False, 1, True)
+    assert _reasons(house) == [Reason.MANIFEST_MISSING]
+
+
+def test_a_manifest_that_comes_late_is_believed() -> None:
+    house = _awaiting_manifest(2)
+    assert house.reconcile().outstanding == 2
+    job_id = house.batch().job_id
+    assert job_id
+
+    house.manifests.manifests[job_id] = Manifest(
+        named=_named(1), failed={recording_id(2): conversation_id(2)}
+    )
+
+    assert house.reconcile().done
+    assert _reasons(house) == [None, Reason.FAILED_AT_PLATFORM]
+    assert house.catalogue.reads == []
+
+
+def test_failures_that_a_faulty_manifest_does_not_name_hold_nothing_up() -> None:
+    house = planned((1, 2))
+    house.manifests.is_expected = True
+    job_id = start_job(house)
+    house.clock.forward(timedelta(minutes=10))
+    house.jobs.move(job_id, state=BatchState.FULFILLED, total=2, failed=1)
+    house.check_export_job(batch_run())
+    deliver(house, 1)
+    _list_at_platform(house, 1, 2)
+    house.manifests.manifests[job_id] = Manifest(ManifestFault.V1, _named(1))
+
+    assert house.reconcile().done
+    assert _reasons(house) == [Reason.MANIFEST_V1, Reason.MANIFEST_V1]
+
+
+def test_a_job_that_broke_off_owes_no_manifest() -> None:
+    house = planned((1,))
+    house.manifests.is_expected = True
+    end_job(house, state=BatchState.FAILED)
+    _list_at_platform(house, 1)
+
+    assert house.reconcile().done
+    assert _reasons(house) == [Reason.EXPORT_JOB_FAILED]

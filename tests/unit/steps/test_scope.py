@@ -191,3 +191,45 @@ def test_a_conversation_that_is_being_released_stops_the_batch_but_no_neighbour(
 def test_a_batch_without_its_list_is_a_defect() -> None:
     with pytest.raises(LedgerRuleBroken, match="expected a list"):
         BatchFiles(House().files, MATTER, REQUEST, batch_id(1, 0)).conversations()
+
+
+def test_conversations_of_different_lots_never_share_a_batch() -> None:
+    house = opened()
+    house.batch_size = 2
+    house.scope_source.pages = [conversations(1, 2), conversations(3, 4), conversations(5)]
+    house.jobs.lots = {conversation_id(number): "voice" for number in (2, 4, 5)}
+
+    answer = house.read_scope_pages()
+
+    listed = [
+        BatchFiles(house.files, MATTER, REQUEST, batch_id(1, index)).conversations() for index in range(3)
+    ]
+    assert listed == [conversations(1, 3), conversations(2, 4), conversations(5)]
+    assert (answer.next_batch, answer.conversations) == (3, 5)
+
+
+def test_a_repeat_sorts_the_same_lots_into_the_same_batches() -> None:
+    house = opened()
+    house.patience = Patience(0)
+    house.scope_source.pages = [conversations(1, 2), conversations(3)]
+    house.jobs.lots = {conversation_id(2): "voice"}
+    first = house.read_scope_pages()
+    house.read_scope_pages(first)
+    before = house.observable()
+
+    again = house.read_scope_pages()
+    house.read_scope_pages(again)
+
+    assert again == first
+    assert house.observable() == before
+
+
+def test_a_batch_has_no_more_conversations_than_a_job_takes() -> None:
+    house = opened()
+    house.batch_size = 5
+    house.jobs.most_conversations = 2
+    house.scope_source.pages = [conversations(1, 2, 3, 4, 5)]
+
+    house.read_scope_pages()
+
+    assert [batch.conversations for batch in house.batches.of_request(house.request)] == [2, 2, 1]

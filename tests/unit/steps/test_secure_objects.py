@@ -20,6 +20,7 @@ from tests.fakes.house import MATTER, House, Patience
 from tests.fakes.ledger import ConversationsInMemory
 from tests.fakes.story import (
     LAG,
+    ORGANIZATION,
     conversation_id,
     deliver,
     key_of,
@@ -440,3 +441,14 @@ def test_the_real_payload_is_read_with_its_test_event() -> None:
     assert house.effects.tally() == {"lock": 2, "read": 2, "tag": 2, "receipt": 2}
     assert [EvidenceKey.parse(one.version.key).role for one in arrivals] == [Role.MEDIA, Role.SIDECAR]
     assert house.parking.messages == {}
+
+
+def test_a_manifest_is_locked_and_receipted_and_no_exception() -> None:
+    house = House()
+    version = house.evidence.put(f"{ORGANIZATION}/manifests/{recording_id(1)}.json", b"{}")
+
+    assert house.secure_objects(messages(house, version)) == []
+
+    assert house.evidence.at(version).is_locked
+    assert house.conversations.have([version]) == {version.fingerprint}
+    assert house.telemetry.counts[Counter.EXCEPTIONS] == 0

@@ -225,3 +225,4 @@ class ErrorDocument(_Read):
 
     code: str = ""
     message_params: dict[str, object] | None = None
+    details: object = None

@@ -3,6 +3,7 @@
 The vendor writes ``{organization}/year=/month=/day=/hour=/conversation_id={conversation}/{file}``. The file
 is named after the recording; its sidecar is the full file name plus ``_metadata.json``. Date parts are not
 zero-padded. Extensions of digital and screen recordings are not documented, so nothing here looks at one.
+A job's manifest, in the dialect that has them, is ``{organization}/manifests/{job}.json``.
 
 Source: Genesys Cloud Resource Center, "Work with exported recordings in the AWS S3 bucket" (read 2026-11-21).
 """
@@ -21,6 +22,7 @@ _LAYOUT = re.compile(
     rf"/conversation_id=(?P<conversation>{UUID_PATTERN})/(?P<file>[^/]+)",
     re.IGNORECASE,
 )
+_MANIFEST = re.compile(rf"(?P<organization>{UUID_PATTERN})/manifests/{UUID_PATTERN}\.json", re.IGNORECASE)
 # What follows does not matter, as long as the id ends there: `{conversation}-{communication}.json` has none.
 _RECORDING = re.compile(rf"(?P<recording>{UUID_PATTERN})(?![\w-])", re.IGNORECASE)
 
@@ -30,6 +32,7 @@ class Role(StrEnum):
 
     MEDIA = "media"
     SIDECAR = "sidecar"
+    MANIFEST = "manifest"  # says what a job wrote; belongs to no conversation
     OTHER = "other"  # lies in a conversation's folder, but is named after no recording
     STRAY = "stray"  # the key says nothing: locked all the same, and an exception
     CANARY = "canary"  # Preflight's own probe; never counted
@@ -52,6 +55,8 @@ class EvidenceKey:
         """Read a decoded key. Never fails: what cannot be read is a STRAY."""
         if key.startswith(CANARY_PREFIX):
             return cls(key, Role.CANARY)
+        if manifest := _MANIFEST.fullmatch(key):
+            return cls(key, Role.MANIFEST, manifest["organization"].lower())
         layout = _LAYOUT.fullmatch(key)
         if layout is None:
             return cls(key, Role.STRAY)

@@ -6,7 +6,7 @@ platform's own list of each conversation's recordings is read and every recordin
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,7 @@ from enum import StrEnum
 from holdfast.domain.custody import Receipt
 from holdfast.domain.evidence_key import SIDECAR_SUFFIX, Role
 from holdfast.domain.ids import ConversationId, RecordingId
+from holdfast.domain.manifest import Manifest, ManifestEntry
 from holdfast.domain.media import Medium
 from holdfast.domain.states import BatchState
 
@@ -25,6 +26,7 @@ class Reason(StrEnum):
     SKIPPED_BY_PLATFORM = "skipped_by_platform"
     DELETED_AT_PLATFORM = "deleted_at_platform"
     TAGS_OMITTED = "tags_omitted"
+    NOT_IN_MANIFEST = "not_in_manifest"
     NO_RECORDING = "no_recording"
     PLATFORM_CAP = "platform_cap"
     NOT_DELIVERED = "not_delivered"
@@ -33,6 +35,10 @@ class Reason(StrEnum):
     UNPAIRED_SIDECAR = "unpaired_sidecar"
     ZERO_BYTES = "zero_bytes"
     HASH_PENDING = "hash_pending"
+    PARTICIPANT_MISSING = "participant_missing"
+    MANIFEST_MISSING = "manifest_missing"
+    MANIFEST_UNREADABLE = "manifest_unreadable"
+    MANIFEST_V1 = "manifest_v1"
     EXPORT_JOB_FAILED = "export_job_failed"
     EXPORT_JOB_CANCELLED = "export_job_cancelled"
     NOT_YET_AVAILABLE = "not_yet_available"
@@ -49,6 +55,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.SKIPPED_BY_PLATFORM: "the platform left the recording out, usually for its sensitive content",
     Reason.DELETED_AT_PLATFORM: "the recording was deleted at the platform before it could be exported",
     Reason.TAGS_OMITTED: "locked, hashed and receipted; the object has no room for all of our tags",
+    Reason.NOT_IN_MANIFEST: "locked, hashed and receipted; the export job's manifest does not list it",
     Reason.NO_RECORDING: "the conversation has no recording",
     Reason.PLATFORM_CAP: "the platform protects no more conversations; the S3 lock stands alone",
     Reason.NOT_DELIVERED: "the export job ended, the recording has not come",
@@ -57,6 +64,12 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.UNPAIRED_SIDECAR: "the sidecar came without its media",
     Reason.ZERO_BYTES: "the recording arrived empty",
     Reason.HASH_PENDING: "the recording is locked and receipted, its digest is not yet computed",
+    Reason.PARTICIPANT_MISSING: "the manifest does not say who took part; ask the vendor for manifest v2 with"
+    " participant ids, then send the request again",
+    Reason.MANIFEST_MISSING: "the export job left no manifest to hold the delivery against",
+    Reason.MANIFEST_UNREADABLE: "the export job's manifest cannot be read",
+    Reason.MANIFEST_V1: "the manifest is v1 and names neither participants nor failures; ask the vendor for"
+    " manifest v2 with participant ids, then send the request again",
     Reason.EXPORT_JOB_FAILED: "the export job could not be started, or the platform ended it as FAILED",
     Reason.EXPORT_JOB_CANCELLED: "somebody cancelled the export job at the platform",
     Reason.NOT_YET_AVAILABLE: "the scope ends later than the data the platform can search",
@@ -74,6 +87,7 @@ EXPLAINING: frozenset[Reason] = frozenset(
         Reason.SKIPPED_BY_PLATFORM,
         Reason.DELETED_AT_PLATFORM,
         Reason.TAGS_OMITTED,
+        Reason.NOT_IN_MANIFEST,
         Reason.NO_RECORDING,
         Reason.PLATFORM_CAP,
         Reason.UNATTRIBUTED,
@@ -166,13 +180,17 @@ class PlatformRecording:
 
 @dataclass(frozen=True, slots=True)
 class JobTally:
-    """What an export job says of itself at its end; `failed` maps a failed recording to its conversation."""
+    """What an export job says of itself at its end; `failed` maps a failed recording to its conversation.
+
+    `unnamed_failures` were counted and nobody says which they are.
+    """
 
     state: BatchState
     created_at: datetime
     total: int = 0
     skipped: int = 0
     failed: Mapping[RecordingId, ConversationId] | None = None
+    unnamed_failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +216,8 @@ class BatchAccount:
     """Everything known about one batch: its conversations (with the medium each counts under), its job, its
     arrivals.
 
-    `known` is what the platform has been asked about so far, by conversation.
+    `known` is what the platform has been asked about so far, by conversation. `manifest` is the job's, in a
+    dialect that has manifests.
     """
 
     conversations: Mapping[ConversationId, Medium]
@@ -206,13 +225,15 @@ class BatchAccount:
     deliveries: Sequence[Delivery]
     known: Mapping[ConversationId, Sequence[PlatformRecording]]
     include_screen: bool = True
+    manifest: Manifest | None = None
 
     def outstanding(self) -> int:
         """Count the recordings that a finished job still owes; a job that failed promises nothing."""
         if self.job.state is not BatchState.FULFILLED:
             return 0
         unhashed = sum(delivery.flaw is Reason.HASH_PENDING for delivery in self._relevant())
-        return max(0, self.job.total - self._counted()) + unhashed
+        owed = self.job.total - self._counted() - self.job.unnamed_failures
+        return max(0, owed, len(self._named_and_absent())) + unhashed
 
     def to_read(self) -> list[ConversationId]:
         """Name the conversations whose recordings must be read from the platform, the most telling first.
@@ -223,6 +244,8 @@ class BatchAccount:
         unread = [
             conversation_id for conversation_id in self.conversations if conversation_id not in self.known
         ]
+        if self._manifest_suffices():
+            return []
         if not self._counts_suffice():
             return unread
         failed = set(self._failed().values())
@@ -243,6 +266,8 @@ class BatchAccount:
             reason = delivery.flaw
             if not delivery.is_complete and delivery.recording_id in failed:
                 reason = Reason.FAILED_AT_PLATFORM
+            if reason is None or reason in EXPLAINING:
+                reason = self._remark(delivery) or reason
             named[delivery.recording_id] = Finding(
                 delivery.recording_id,
                 delivery.conversation_id,
@@ -254,8 +279,11 @@ class BatchAccount:
             medium = self._medium(recording_id, conversation_id)
             failure = Finding(recording_id, conversation_id, medium, False, Reason.FAILED_AT_PLATFORM)
             named.setdefault(recording_id, failure)
+        for recording_id, finding in self._absent_by_manifest():
+            named.setdefault(recording_id, finding)
         # What only an earlier export brought may be what this job skipped: it must not excuse another.
-        skips_left = max(0, self.job.skipped - len(self._earlier() - failed.keys()))
+        unexplained = self._earlier() - failed.keys() - self._listed()
+        skips_left = max(0, self.job.skipped - len(self._skipped()) - len(unexplained))
         for conversation_id, recording in self._undelivered():
             reason = self._absence(recording, skips_left)
             skips_left -= reason is Reason.SKIPPED_BY_PLATFORM
@@ -274,6 +302,56 @@ class BatchAccount:
 
     def _failed(self) -> Mapping[RecordingId, ConversationId]:
         return self.job.failed or {}
+
+    def _skipped(self) -> Mapping[RecordingId, ConversationId]:
+        return self.manifest.skipped if self.manifest else {}
+
+    def _listed(self) -> set[RecordingId]:
+        """Name every recording of which the manifest says anything."""
+        if self.manifest is None:
+            return set()
+        return {*self.manifest.named, *self.manifest.failed, *self.manifest.skipped}
+
+    def _named_and_absent(self) -> dict[RecordingId, ManifestEntry]:
+        """List what the manifest says was written and is not, or not wholly, there."""
+        complete = {delivery.recording_id for delivery in self._complete()}
+        named = self.manifest.named if self.manifest else {}
+        return {one: entry for one, entry in named.items() if one not in complete}
+
+    def _absent_by_manifest(self) -> Iterator[tuple[RecordingId, Finding]]:
+        """Account for what the manifest names and the bucket does not have."""
+        for recording_id, conversation_id in self._skipped().items():
+            medium = self._medium(recording_id, conversation_id)
+            skip = Finding(recording_id, conversation_id, medium, False, Reason.SKIPPED_BY_PLATFORM)
+            yield recording_id, skip
+        for recording_id, entry in self._named_and_absent().items():
+            medium = self._counted_as(entry.medium, entry.conversation_id)
+            if medium is Medium.UNKNOWN:  # a v1 manifest names no media
+                medium = self._medium(recording_id, entry.conversation_id)
+            absence = Finding(recording_id, entry.conversation_id, medium, False, Reason.NOT_ARRIVED)
+            yield recording_id, absence
+
+    def _manifest_suffices(self) -> bool:
+        """Trust a sound manifest if it and the bucket together name all that the job counted."""
+        if self.manifest is None or self.manifest.fault:
+            return False
+        delivered = {delivery.recording_id for delivery in self._complete()} - self._earlier()
+        return len(self._listed() | delivered) >= self.job.total
+
+    def _remark(self, delivery: Delivery) -> Reason | None:
+        """Say what the manifest leaves open about a recording that is there.
+
+        What came before the job is another manifest's matter.
+        """
+        if self.manifest is None or not delivery.is_complete:
+            return None
+        if self.manifest.fault:
+            return Reason(self.manifest.fault)
+        entry = self.manifest.named.get(delivery.recording_id)
+        if entry is not None:
+            return None if entry.has_participant else Reason.PARTICIPANT_MISSING
+        is_ours = delivery.last_arrived_at >= self.job.created_at
+        return Reason.NOT_IN_MANIFEST if is_ours and delivery.recording_id not in self._listed() else None
 
     def _counted(self) -> int:
         delivered = {delivery.recording_id for delivery in self._complete()} - self._earlier()
@@ -295,6 +373,7 @@ class BatchAccount:
     def _undelivered(self) -> list[tuple[ConversationId, PlatformRecording]]:
         """List known recordings without delivery or failure; likely skips (never exported) first."""
         accounted = {delivery.recording_id for delivery in self._relevant()} | self._failed().keys()
+        accounted |= self._listed()
         undelivered = [
             (conversation_id, recording)
             for conversation_id, recordings in self.known.items()
@@ -311,11 +390,14 @@ class BatchAccount:
             return BROKEN_OFF[self.job.state]
         if recording.exported_at is not None:
             return Reason.NOT_ARRIVED
+        if self.manifest and self.manifest.fault:
+            return Reason(self.manifest.fault)
         return Reason.SKIPPED_BY_PLATFORM if skips_left > 0 else Reason.NOT_DELIVERED
 
     def _unnamed(self, count: int, skips_left: int) -> list[Finding]:
         """Account for recordings that the job counted and nobody can name."""
-        otherwise = BROKEN_OFF.get(self.job.state, Reason.UNKNOWN)
+        fault = Reason(self.manifest.fault) if self.manifest and self.manifest.fault else Reason.UNKNOWN
+        otherwise = BROKEN_OFF.get(self.job.state, fault)
         reasons = [Reason.SKIPPED_BY_PLATFORM if place < skips_left else otherwise for place in range(count)]
         return [Finding(None, None, Medium.UNKNOWN, False, reason) for reason in reasons]
 

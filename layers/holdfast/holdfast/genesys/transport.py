@@ -39,6 +39,14 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._]{0,79}")
 _CORRELATION = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PERMISSION = re.compile(r"[A-Za-z]+:[A-Za-z]+:[A-Za-z*]+")
+_SCOPE = re.compile(r"[a-z]+(?::[a-z]+){1,2}")
+# The compliance dialect has no codes, but sentences: those that matter, as codes.
+_SENTENCES = {
+    "missing scope": "missing.scope",
+    "missing acknowledgement": "missing.acknowledgement",
+    "stale access token": "stale.token",
+    "sync in progress": "sync.in.progress",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +190,21 @@ def _error_document(response: httpx.Response) -> ErrorDocument:
         document = ErrorDocument.model_validate_json(response.content)
     except ValidationError:
         return ErrorDocument()
-    return document.model_copy(update={"code": _if_like(_CODE, document.code)})
+    code = _if_like(_CODE, document.code) or _code_in(document.details)
+    return document.model_copy(update={"code": code})
+
+
+def _code_in(details: object) -> str:
+    said = details if isinstance(details, str) else ""
+    return next((code for sentence, code in _SENTENCES.items() if said.startswith(sentence)), "")
 
 
 def _permissions(document: ErrorDocument) -> Sequence[str]:
-    """Find the names of permissions in the error's parameters, for example ``recording:job:add``."""
+    """Find the names of permissions in the error's parameters, for example ``recording:job:add``, or of
+    scopes in its sentence.
+    """
+    if document.code == "missing.scope":
+        return sorted(set(_SCOPE.findall(str(document.details))))
     said = " ".join(map(str, (document.message_params or {}).values()))
     return sorted(set(_PERMISSION.findall(said)))
 

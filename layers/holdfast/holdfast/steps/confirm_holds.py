@@ -48,7 +48,7 @@ def confirm_holds(
         standing = claims.platform_holds(chunk.conversation_ids)
         placing = [cid for cid, hold in standing.items() if hold and hold.state is PlatformHold.PLACING]
         try:
-            held = holds.held_among(placing) if placing else frozenset()
+            held = holds.held_among(placing, cursor.matter_id) if placing else frozenset()
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
             return chunk.again(bounded(throttled.retry_after_s), attempt=attempt)

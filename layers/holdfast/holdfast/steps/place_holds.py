@@ -46,8 +46,9 @@ def place_holds(
     """Place up to 50 chunks, or as many as time allows.
 
     The intent (PLACING) is written before the platform is asked; what is protected without our intent was
-    there before us and stays when we let go. Refusals are recorded per conversation. A conflict is tried
-    again a few times.
+    there before us and stays when we let go. An intent that is found may have taken effect: it is read back
+    before the platform is asked again. Refusals are recorded per conversation. A conflict is tried again a
+    few times.
     """
     for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
         if number >= MAX_CHUNKS or (number and not has_time()):
@@ -73,10 +74,12 @@ def _place(
     unasked = [
         cid for cid in unsettled if not ((hold := standing[cid]) and hold.state is PlatformHold.PLACING)
     ]
-    pre_existing = holds.held_among(unasked) if unasked else frozenset()
-    claims.mark_platform_hold([cid for cid in unasked if cid in pre_existing], PlatformHold.PRE_EXISTING)
-    claims.mark_platform_hold([cid for cid in unasked if cid not in pre_existing], PlatformHold.PLACING)
-    placing = [cid for cid in unsettled if cid not in pre_existing]
+    # Where every matter holds for itself, what another one holds is not held for this one.
+    wanted = conversation_ids if holds.is_per_matter else unsettled
+    held = holds.held_among(wanted, cursor.matter_id) if wanted else frozenset()
+    claims.mark_platform_hold([cid for cid in unasked if cid in held], PlatformHold.PRE_EXISTING)
+    claims.mark_platform_hold([cid for cid in unasked if cid not in held], PlatformHold.PLACING)
+    placing = [cid for cid in wanted if cid not in held]
     return holds.place(placing, cursor.matter_id) if placing else []
 
 

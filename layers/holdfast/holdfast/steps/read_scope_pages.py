@@ -1,6 +1,7 @@
 """Read the scope's conversations, claim each for the matter, and slice them into batches."""
 
 import json
+from collections import Counter as Tally
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from holdfast.ports import (
     ClaimBook,
     Clock,
     Counter,
+    ExportJobs,
     RequestBook,
     RequestRecord,
     ScopeSource,
@@ -35,6 +37,7 @@ def read_scope_pages(
     batches: BatchBook,
     claims: ClaimBook,
     scope_source: ScopeSource,
+    jobs: ExportJobs,
     files: WorkFiles,
     batch_size: int,
     has_time: Callable[[], bool],
@@ -43,8 +46,8 @@ def read_scope_pages(
 ) -> ScopeRead:
     """Write as many batches as time allows, at least one.
 
-    A batch is made of whole pages, and its name follows from the cursor it starts at: a repeat from the same
-    cursor claims the same conversations and writes the same files.
+    Batches are made of whole pages, sorted into the platform's lots, and their names follow from the cursor
+    they start at: a repeat from the same cursor claims the same conversations and writes the same files.
 
     Raises:
         ScopeQueryFailed: the platform gave the query up.
@@ -57,15 +60,14 @@ def read_scope_pages(
             elapsed_s = (clock.now() - request.opened_at).total_seconds()
             return _answer(reading, "PENDING", wait_s=poll_wait_s(elapsed_s))
         while True:
-            conversations, cursor = _read_batch(reading, scope_source, batch_size)
-            if conversations:
-                batch = batch_id(request.attempt, reading.next_batch)
-                slicer.write(request, batch, conversations, clock.now())
+            slices, cursor = _read_slices(reading, scope_source, jobs, batch_size)
+            for index, conversations in enumerate(slices, reading.next_batch):
+                slicer.write(request, batch_id(request.attempt, index), conversations, clock.now())
             reading = reading.model_copy(
                 update={
                     "cursor": cursor,
-                    "next_batch": reading.next_batch + bool(conversations),
-                    "conversations": reading.conversations + len(conversations),
+                    "next_batch": reading.next_batch + len(slices),
+                    "conversations": reading.conversations + sum(map(len, slices)),
                 }
             )
             if cursor is None:
@@ -77,17 +79,25 @@ def read_scope_pages(
         return _answer(reading, "MORE", wait_s=bounded(throttled.retry_after_s))
 
 
-def _read_batch(
-    reading: ScopeReading, scope_source: ScopeSource, batch_size: int
-) -> tuple[list[Conversation], str | None]:
+def _read_slices(
+    reading: ScopeReading, scope_source: ScopeSource, jobs: ExportJobs, batch_size: int
+) -> tuple[list[list[Conversation]], str | None]:
+    """Read pages until one lot fills a batch; answer the lots, in pieces that a job takes."""
     conversations: dict[str, Conversation] = {}
     cursor = reading.cursor
     while True:
         page = scope_source.read_page(reading.query_id, cursor)
         conversations |= {conversation.conversation_id: conversation for conversation in page.conversations}
         cursor = page.cursor
-        if cursor is None or len(conversations) >= batch_size:
-            return list(conversations.values()), cursor
+        lots = Tally(map(jobs.lot_of, conversations.values()))
+        if cursor is None or max(lots.values(), default=0) >= batch_size:
+            break
+    most = jobs.most_conversations
+    slices = []
+    for name in sorted(lots):
+        lot = [one for one in conversations.values() if jobs.lot_of(one) == name]
+        slices += [lot[start : start + most] for start in range(0, len(lot), most)]
+    return slices, cursor
 
 
 @dataclass(frozen=True, slots=True)

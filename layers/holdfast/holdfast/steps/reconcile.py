@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Reconciled, Run
 from holdfast.domain.ids import ConversationId
+from holdfast.domain.manifest import Manifest, ManifestFault
 from holdfast.domain.reconciliation import BatchAccount, Delivery, JobTally, pair_up
 from holdfast.domain.states import BatchState, RequestState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
@@ -17,6 +18,7 @@ from holdfast.ports import (
     ClaimBook,
     Clock,
     Counter,
+    Manifests,
     RecordingCatalogue,
     RequestBook,
     RequestRecord,
@@ -40,6 +42,7 @@ class Reconciliation:
         batches: BatchBook,
         claims: ClaimBook,
         catalogue: RecordingCatalogue,
+        manifests: Manifests,
         files: WorkFiles,
         delivery_deadline: timedelta,
         has_time: Callable[[], bool],
@@ -51,6 +54,7 @@ class Reconciliation:
         self._batches = batches
         self._claims = claims
         self._catalogue = catalogue
+        self._manifests = manifests
         self._files = files
         self._delivery_deadline = delivery_deadline
         self._has_time = has_time
@@ -63,8 +67,10 @@ class Reconciliation:
             return 0
         files = BatchFiles(self._files, batch.matter_id, batch.request_id, batch.batch_id)
         batch = self._ended(batch)
-        account = self._account(batch, files)
-        outstanding = account.outstanding()
+        manifest = self._manifest(batch)
+        account = self._account(batch, files, manifest)
+        is_awaited = manifest is not None and manifest.fault is ManifestFault.MISSING
+        outstanding = account.outstanding() + is_awaited
         if outstanding and self._now < (batch.ended_at or self._now) + self._delivery_deadline:
             return outstanding
         account = self._name_all(account, files)
@@ -83,8 +89,16 @@ class Reconciliation:
         self._telemetry.warn("batch_without_end", batch_id=batch.batch_id, request_id=batch.request_id)
         return closed
 
-    def _account(self, batch: BatchRecord, files: BatchFiles) -> BatchAccount:
+    def _manifest(self, batch: BatchRecord) -> Manifest | None:
+        """Read the manifest of a job that should have one; MISSING while it is not there."""
+        is_expected = self._manifests.is_expected and batch.state is BatchState.FULFILLED
+        if not (is_expected and batch.job_id):
+            return None
+        return self._manifests.of_job(batch.job_id) or Manifest(ManifestFault.MISSING)
+
+    def _account(self, batch: BatchRecord, files: BatchFiles, manifest: Manifest | None) -> BatchAccount:
         conversations = files.conversations()
+        failed = files.failed() | (dict(manifest.failed) if manifest else {})
         arrived = for_each((one.conversation_id for one in conversations), self._deliveries)
         return BatchAccount(
             conversations={one.conversation_id: one.medium for one in conversations},
@@ -93,11 +107,13 @@ class Reconciliation:
                 created_at=batch.job_created_at or self._request.opened_at,
                 total=batch.total,
                 skipped=batch.skipped,
-                failed=files.failed(),
+                failed=failed,
+                unnamed_failures=max(0, batch.failed - len(failed)) if manifest else 0,
             ),
             deliveries=[delivery for deliveries in arrived for delivery in deliveries],
             known=files.known(),
             include_screen=self._scope.include_screen,
+            manifest=manifest,
         )
 
     def _deliveries(self, conversation_id: ConversationId) -> list[Delivery]:
@@ -135,6 +151,7 @@ def reconcile(
     batches: BatchBook,
     claims: ClaimBook,
     catalogue: RecordingCatalogue,
+    manifests: Manifests,
     files: WorkFiles,
     delivery_deadline: timedelta,
     has_time: Callable[[], bool],
@@ -143,8 +160,9 @@ def reconcile(
 ) -> Reconciled:
     """Settle every batch that can be settled; a settled batch is never touched again.
 
-    A batch is settled when its recordings balance, or when its job ended without a promise, or when the
-    delivery deadline has passed; then each recording that is not secured has a reason.
+    A batch is settled when its recordings balance and its manifest is there, if there shall be one, or when
+    its job ended without a promise, or when the delivery deadline has passed; then each recording that is not
+    secured has a reason.
     """
     request = requests.read(run.matter_id, run.request_id)
     requests.advance(request, RequestState.EXPORTED)
@@ -154,6 +172,7 @@ def reconcile(
         batches=batches,
         claims=claims,
         catalogue=catalogue,
+        manifests=manifests,
         files=files,
         delivery_deadline=delivery_deadline,
         has_time=has_time,

@@ -48,7 +48,11 @@ def start_export_job(
     if job_id is None:
         request = DiscoveryRequest.model_validate_json(requests.read(run.matter_id, run.request_id).body)
         conversations = BatchFiles(files, run.matter_id, run.request_id, run.batch_id).conversations()
-        selection = ExportSelection([one.conversation_id for one in conversations], request.scope.to_domain())
+        selection = ExportSelection(
+            [one.conversation_id for one in conversations],
+            request.scope.to_domain(),
+            frozenset(one.medium for one in conversations),
+        )
         was_tried = batch.state is BatchState.STARTING
         try:
             job_id = jobs.find(selection, batch.job_created_at or clock.now()) if was_tried else None

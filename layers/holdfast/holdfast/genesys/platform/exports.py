@@ -16,8 +16,10 @@ from holdfast.domain.ids import ConversationId, ExportJobId, RecordingId
 from holdfast.domain.media import medium_of
 from holdfast.domain.moments import to_text
 from holdfast.domain.reconciliation import PlatformRecording
+from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState
 from holdfast.errors import PlatformNotFound, PlatformRejected, TooManyJobs, UnknownPlatformState
+from holdfast.genesys.echo import is_part_of
 from holdfast.genesys.platform.query import conversations_query
 from holdfast.genesys.transport import Transport
 from holdfast.ports import Clock, ExportJob, ExportSelection
@@ -25,21 +27,28 @@ from holdfast.ports import Clock, ExportJob, ExportSelection
 _JOBS = "/api/v2/recording/jobs"
 _PAGE_SIZE = 100
 MAX_BUSY_JOBS = 2  # in PENDING or PROCESSING, per organisation (the vendor's SDK, postRecordingJobs)
-_STATES = {
+STATES = {
     state.value: state for state in BatchState if state not in (BatchState.PLANNED, BatchState.STARTING)
 }
-_BROKEN_OFF = frozenset({BatchState.FAILED, BatchState.CANCELLED})
-_CLOCK_SKEW = timedelta(minutes=5)
+BROKEN_OFF = frozenset({BatchState.FAILED, BatchState.CANCELLED})
+CLOCK_SKEW = timedelta(minutes=5)
 _CHOSEN_AT_CREATION = {"action_date", "screen_recording_action_date"}
 
 
 class BulkExportJobs:
     """Implements `ports.ExportJobs`."""
 
+    # A request body takes 512,000 bytes, and a conversation about 110 of them.
+    most_conversations = 4_500
+
     def __init__(self, transport: Transport, clock: Clock, *, integration_id: str) -> None:
         self._transport = transport
         self._clock = clock
         self._integration_id = integration_id
+
+    def lot_of(self, _conversation: Conversation) -> str:
+        """Name the one lot there is: a job takes conversations of every medium."""
+        return "all"
 
     def create(self, selection: ExportSelection) -> ExportJobId:
         """Create a job for exactly these conversations; it waits for `execute`."""
@@ -64,12 +73,8 @@ class BulkExportJobs:
         for page_number in self._pages():
             listing = self._transport.get(_JOBS, query | {"pageNumber": page_number}).read(ExportJobListing)
             for job in listing.entities:
-                is_recent = not (job.date_created and job.date_created < created_since - _CLOCK_SKEW)
-                if (
-                    is_recent
-                    and job.state not in _BROKEN_OFF
-                    and _is_part_of(wanted, job.recording_jobs_query)
-                ):
+                is_recent = not (job.date_created and job.date_created < created_since - CLOCK_SKEW)
+                if is_recent and job.state not in BROKEN_OFF and is_part_of(wanted, job.recording_jobs_query):
                     return ExportJobId(job.id)
             if not listing.next_uri:
                 return None
@@ -153,7 +158,7 @@ def _recording(document: RecordingMetadata) -> PlatformRecording:
 
 
 def _job(document: ExportJobDocument) -> ExportJob:
-    state = _STATES.get(document.state)
+    state = STATES.get(document.state)
     if state is None:
         raise UnknownPlatformState(f"export job {document.id}: unknown state {document.state[:40]!r}")
     return ExportJob(
@@ -165,16 +170,3 @@ def _job(document: ExportJobDocument) -> ExportJob:
         failed=document.total_failed_recordings,
         percent=document.percent_progress,
     )
-
-
-def _is_part_of(wanted: object, echoed: object) -> bool:
-    """Compare a query with its echo, which may carry fields that the platform filled in."""
-    if isinstance(wanted, dict):
-        return isinstance(echoed, dict) and all(
-            _is_part_of(value, echoed.get(name)) for name, value in wanted.items() if value not in ([], None)
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(echoed, list) and len(echoed) == len(wanted) and all(map(_is_part_of, wanted, echoed))
-        )
-    return wanted == echoed

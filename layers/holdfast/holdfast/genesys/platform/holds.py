@@ -16,11 +16,14 @@ class DeletionProtection:
     """Implements `ports.PlatformHolds`."""
 
     chunk_size = 100
+    is_per_matter = False
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def held_among(self, conversation_ids: Sequence[ConversationId]) -> frozenset[ConversationId]:
+    def held_among(
+        self, conversation_ids: Sequence[ConversationId], _matter_id: MatterId
+    ) -> frozenset[ConversationId]:
         """Ask which are protected; the call is a POST that only reads."""
         body = {"conversationIds": list(conversation_ids)}
         answer = self._transport.post(_PROTECTION, body, is_repeatable=True)
@@ -28,22 +31,34 @@ class DeletionProtection:
             ConversationId(reference.id.lower()) for reference in answer.read(ProtectedConversations).root
         )
 
-    def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
-        """Protect; the platform knows no matters.
+    def place(
+        self, conversation_ids: Sequence[ConversationId], _matter_id: MatterId
+    ) -> Sequence[HoldRefusal]:
+        """Protect; the platform knows no matters."""
+        return self._set(conversation_ids, protect=True)
+
+    def release(
+        self, conversation_ids: Sequence[ConversationId], _matter_id: MatterId
+    ) -> Sequence[HoldRefusal]:
+        """Revoke the protection, whoever wanted it."""
+        return self._set(conversation_ids, protect=False)
+
+    def _set(self, conversation_ids: Sequence[ConversationId], *, protect: bool) -> Sequence[HoldRefusal]:
+        """Set the protection.
 
         Newer versions of the platform name the failures of a call, older ones reject the whole call for one
         of them. A rejected call is halved until the ones to blame stand alone.
         """
         try:
             body = {"conversationIds": list(conversation_ids)}
-            answer = self._transport.put(_PROTECTION, body, {"protect": "true"})
+            answer = self._transport.put(_PROTECTION, body, {"protect": str(protect).lower()})
         except (PlatformRejected, PlatformConflict) as rejected:
             if len(conversation_ids) == 1:
                 return [HoldRefusal(conversation_ids[0], _kind_of(rejected))]
             middle = len(conversation_ids) // 2
             return [
-                *self.place(conversation_ids[:middle], matter_id),
-                *self.place(conversation_ids[middle:], matter_id),
+                *self._set(conversation_ids[:middle], protect=protect),
+                *self._set(conversation_ids[middle:], protect=protect),
             ]
         if answer.status == _NO_CONTENT or not answer.content:
             return []

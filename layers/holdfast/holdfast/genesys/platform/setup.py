@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from holdfast.contracts.genesys import IntegrationDocument, TokenOwner
+from holdfast.domain.ids import MatterId
 from holdfast.errors import CredentialsRefused, PermissionMissing, PlatformNotFound, SettingsInvalid
-from holdfast.genesys.transport import Transport
+from holdfast.genesys.transport import Answer, Transport
 from holdfast.ports import Finding
 
 # Calls that change nothing and need the permissions the run will need. What only a change would show
@@ -18,18 +19,29 @@ _PROBES = (
 class OrganizationSetup:
     """Implements `ports.PlatformSetup`."""
 
+    probes: Sequence[tuple[str, str]] = _PROBES
+
     def __init__(self, transport: Transport, *, organization_id: str, integration_id: str) -> None:
         self._transport = transport
         self._organization_id = organization_id
         self._integration_id = integration_id
 
-    def findings(self) -> Sequence[Finding]:
+    def findings(self, matter_id: MatterId) -> Sequence[Finding]:
         """Run every check; without a token there is nothing else to see."""
         try:
-            owner = self._transport.get("/api/v2/tokens/me").read(TokenOwner)
+            me = self._transport.get("/api/v2/tokens/me")
         except (CredentialsRefused, SettingsInvalid) as refused:
             return [Finding("OAuth client", str(refused))]
-        return [*self._organization(owner), *self._permissions(), *self._integration()]
+        return [
+            *self._organization(me.read(TokenOwner)),
+            *self._of_dialect(me, matter_id),
+            *self._permissions(),
+            *self._integration(),
+        ]
+
+    def _of_dialect(self, _me: Answer, _matter_id: MatterId) -> Iterator[Finding]:
+        """Check what only this dialect needs."""
+        yield from ()
 
     def _organization(self, owner: TokenOwner) -> Iterator[Finding]:
         if owner.organization.id and owner.organization.id.lower() != self._organization_id:
@@ -40,7 +52,7 @@ class OrganizationSetup:
             )
 
     def _permissions(self) -> Iterator[Finding]:
-        for check, path in _PROBES:
+        for check, path in self.probes:
             try:
                 self._transport.get(path)
             except PermissionMissing as refused:

@@ -1,0 +1,110 @@
+"""Moving recordings: bulk export jobs, whose manifest says what they wrote."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from holdfast.contracts.compliance import (
+    BulkJobDocument,
+    BulkJobListing,
+    BulkJobReference,
+    DigitalExport,
+    VoiceExport,
+)
+from holdfast.domain.ids import ConversationId, ExportJobId, RecordingId
+from holdfast.domain.media import Medium
+from holdfast.domain.scope import Conversation
+from holdfast.domain.states import BatchState
+from holdfast.errors import PayloadTooLarge, PlatformRejected, TooManyJobs, UnknownPlatformState
+from holdfast.genesys.echo import is_part_of
+from holdfast.genesys.platform.exports import BROKEN_OFF, CLOCK_SKEW, MAX_BUSY_JOBS, STATES
+from holdfast.genesys.transport import Transport
+from holdfast.ports import Clock, ExportJob, ExportSelection
+
+_EXPORT = "/api/v2/recordings/bulkexport"
+_JOBS = "/api/v2/recordings/jobs"
+_SPOKEN = frozenset({Medium.VOICE, Medium.CALLBACK})
+_BUSY = frozenset({BatchState.PENDING, BatchState.PROCESSING})
+_MAX_PAGES = 10_000
+
+
+class ComplianceExportJobs:
+    """Implements `ports.ExportJobs`."""
+
+    # How large a request may be is not documented, and field reports advise small ones; this is below 2 kB.
+    most_conversations = 40
+
+    def __init__(self, transport: Transport, _clock: Clock, *, integration_id: str) -> None:
+        self._transport = transport
+        self._integration_id = integration_id
+
+    def lot_of(self, conversation: Conversation) -> str:
+        """Tell speech from the rest: their exports are asked for differently."""
+        return "voice" if conversation.medium in _SPOKEN else "digital"
+
+    def create(self, selection: ExportSelection) -> ExportJobId:
+        """Create a job for exactly these conversations; it waits for `execute`."""
+        try:
+            answer = self._transport.post(_EXPORT, self._request(selection))
+        except PayloadTooLarge:
+            raise
+        except PlatformRejected as rejected:
+            # How the platform refuses a job too many is not documented; whether it has too many can be seen.
+            listing = self._transport.get(_JOBS).read(BulkJobListing)
+            if sum(job.state in _BUSY for job in listing.jobs) >= MAX_BUSY_JOBS:
+                raise TooManyJobs(str(rejected), status=rejected.status, code=rejected.code) from None
+            raise
+        return ExportJobId(answer.read(BulkJobReference).id)
+
+    def find(self, selection: ExportSelection, created_since: datetime) -> ExportJobId | None:
+        """Look through our own jobs for the one this selection would create; one that broke off is none."""
+        wanted = self._request(selection).model_dump(mode="json")
+        page: int | None = 1
+        while page is not None and page <= _MAX_PAGES:
+            listing = self._transport.get(_JOBS, {"mine": "true", "page": page}).read(BulkJobListing)
+            for job in listing.jobs:
+                is_recent = not (job.date_created and job.date_created < created_since - CLOCK_SKEW)
+                if is_recent and job.state not in BROKEN_OFF and is_part_of(wanted, job.request):
+                    return ExportJobId(job.id)
+            page = listing.next_page
+        return None
+
+    def execute(self, job_id: ExportJobId) -> None:
+        """Let the job export; only the client that created it may."""
+        self._transport.post(f"{_JOBS}/{job_id}/export", {})
+
+    def cancel(self, job_id: ExportJobId) -> None:
+        """Delete the job, which ends it as CANCELLED."""
+        self._transport.delete(f"{_JOBS}/{job_id}")
+
+    def read(self, job_id: ExportJobId) -> ExportJob:
+        """Read the job."""
+        return _job(self._transport.get(f"{_JOBS}/{job_id}").read(BulkJobDocument))
+
+    def failed_recordings(self, _job_id: ExportJobId) -> Mapping[RecordingId, ConversationId]:
+        """Answer nothing: the job's manifest names them."""
+        return {}
+
+    def _request(self, selection: ExportSelection) -> VoiceExport | DigitalExport:
+        kind = VoiceExport if selection.media & _SPOKEN else DigitalExport
+        return kind(
+            conversation_ids=list(selection.conversation_ids),
+            interval=str(selection.scope.interval),
+            integration_id=self._integration_id,
+            include_screen_recordings=selection.scope.include_screen,
+            include_sensitive=selection.scope.include_sensitive,
+        )
+
+
+def _job(document: BulkJobDocument) -> ExportJob:
+    state = STATES.get(document.state)
+    if state is None:
+        raise UnknownPlatformState(f"export job {document.id}: unknown state {document.state[:40]!r}")
+    return ExportJob(
+        job_id=ExportJobId(document.id),
+        state=state,
+        created_at=document.date_created,
+        total=document.total_recordings,
+        skipped=document.skipped_recordings,
+        failed=document.failed_recordings,
+        percent=document.percent,
+    )

@@ -1,0 +1,90 @@
+"""Legal holds of the Compliance API: by reference, so that those of several matters stand side by side."""
+
+import re
+from collections.abc import Sequence
+
+from holdfast.contracts.compliance import (
+    REFERENCE_PATTERN,
+    HoldOutcome,
+    HoldPlacement,
+    HoldQuery,
+    HoldRelease,
+    StandingHolds,
+)
+from holdfast.domain.ids import ConversationId, MatterId
+from holdfast.errors import PlatformConflict, SettingsInvalid
+from holdfast.genesys.transport import Transport
+from holdfast.ports import HoldRefusal, RefusalKind
+
+_HOLDS = "/api/v2/compliance/legalholds"
+_REFERENCE = re.compile(REFERENCE_PATTERN)
+_KINDS = {"404": RefusalKind.NOT_FOUND, "409": RefusalKind.CONFLICT}
+
+
+def reference_of(matter_id: MatterId) -> str | None:
+    """Write a matter's id as the reference of its holds; None if it cannot be one."""
+    reference = matter_id.upper()
+    return reference if _REFERENCE.fullmatch(reference) else None
+
+
+class LegalHolds:
+    """Implements `ports.PlatformHolds`."""
+
+    chunk_size = 50
+    is_per_matter = True
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def held_among(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> frozenset[ConversationId]:
+        """Ask who holds them; only the matter's own reference counts. The call is a POST that only reads."""
+        query, reference = HoldQuery(conversation_ids=list(conversation_ids)), _reference(matter_id)
+        answer = self._transport.post(f"{_HOLDS}/query", query, is_repeatable=True)
+        return frozenset(
+            ConversationId(hold.conversation_id.lower())
+            for hold in answer.read(StandingHolds).holds
+            if reference in hold.references
+        )
+
+    def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
+        """Hold, acknowledged and under the matter's reference.
+
+        A 409 for the whole call means that the platform still synchronises what was uploaded.
+        """
+        placement = HoldPlacement(
+            conversation_ids=list(conversation_ids), externalReferenceId=_reference(matter_id)
+        )
+        try:
+            outcome = self._transport.post(_HOLDS, placement).read(HoldOutcome)
+        except PlatformConflict:
+            return [HoldRefusal(one, RefusalKind.CONFLICT) for one in conversation_ids]
+        return _refusals(outcome)
+
+    def release(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> Sequence[HoldRefusal]:
+        """Let go of the matter's own reference; what does not bear it is no refusal."""
+        release = HoldRelease(
+            conversation_ids=list(conversation_ids), externalReferenceId=_reference(matter_id)
+        )
+        answer = self._transport.post(f"{_HOLDS}/release", release, is_repeatable=True)
+        refusals = _refusals(answer.read(HoldOutcome))
+        return [refusal for refusal in refusals if refusal.kind is not RefusalKind.NOT_FOUND]
+
+
+def _refusals(outcome: HoldOutcome) -> list[HoldRefusal]:
+    return [
+        HoldRefusal(
+            ConversationId(failure.conversation_id.lower()), _KINDS.get(failure.error_code, RefusalKind.OTHER)
+        )
+        for failure in outcome.failed
+    ]
+
+
+def _reference(matter_id: MatterId) -> str:
+    reference = reference_of(matter_id)
+    if reference is None:  # Preflight refuses such a matter
+        raise SettingsInvalid([f"matter {matter_id}: expected an id that can be a hold's reference"])
+    return reference
