@@ -184,8 +184,8 @@ class World:
             "GenesysAccountId": ACCOUNT_ID,  # the simulator lives in the same account
             "GenesysBaseUrl": f"http://127.0.0.1:{genesys_port}",
             "SealRetentionDays": "1",
-            "DeliveryDeadlineSeconds": "20",  # nobody watches a demo for days
-            "JobDeadlineSeconds": "30",
+            "DeliveryDeadlineSeconds": "60",  # nobody watches a demo for days
+            "JobDeadlineSeconds": "120",
             "SecureObjectsConcurrency": "3",  # on two cores, more only start up in each other's way
             **scenario.parameters,
             **self._parameters,
