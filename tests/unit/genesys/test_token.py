@@ -147,23 +147,23 @@ def test_a_life_that_ran_while_the_platform_thought_about_it_is_counted() -> Non
 # --- one refresh per generation
 
 
-def test_fifty_threads_with_an_empty_memory_fetch_one_token() -> None:
+def test_a_thousand_workers_with_an_empty_memory_fetch_one_token() -> None:
     store, login = MemoryTokenStore(), issuing()
-    tokens = [source(store, login, sleep=store.wait_for_writer) for _ in range(50)]
+    tokens = [source(store, login, sleep=store.wait_for_writer) for _ in range(1_000)]
 
-    with ThreadPoolExecutor(50) as pool:
+    with ThreadPoolExecutor(1_000) as pool:
         found = set(pool.map(lambda one: one.token().value, tokens))
 
     assert found == {"token-1"}
     assert len(login.requests) == 1
 
 
-def test_fifty_threads_whose_token_is_rejected_replace_it_once() -> None:
+def test_a_thousand_workers_whose_token_is_rejected_replace_it_once() -> None:
     rejected = a_token(7)
     store, login = MemoryTokenStore(rejected), issuing()
-    tokens = [source(store, login, sleep=store.wait_for_writer) for _ in range(50)]
+    tokens = [source(store, login, sleep=store.wait_for_writer) for _ in range(1_000)]
 
-    with ThreadPoolExecutor(50) as pool:
+    with ThreadPoolExecutor(1_000) as pool:
         found = {token.generation for token in pool.map(lambda one: one.replace(rejected), tokens)}
 
     assert found == {8}
