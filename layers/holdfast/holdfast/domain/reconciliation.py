@@ -95,6 +95,12 @@ EXPLAINING: frozenset[Reason] = frozenset(
 )
 """Reasons that close the account. Every other reason means: missing, and the matter is incomplete."""
 
+
+def standing_of(reason: Reason) -> str:
+    """Name the column that a reason puts something in: explained or missing."""
+    return "explained" if reason in EXPLAINING else "missing"
+
+
 BROKEN_OFF: Mapping[BatchState, Reason] = {
     BatchState.FAILED: Reason.EXPORT_JOB_FAILED,
     BatchState.CANCELLED: Reason.EXPORT_JOB_CANCELLED,
@@ -206,9 +212,7 @@ class Finding:
     @property
     def standing(self) -> str:
         """Name the column this recording is counted in: secured, explained or missing."""
-        if self.reason is None:
-            return "secured"
-        return "explained" if self.reason in EXPLAINING else "missing"
+        return standing_of(self.reason) if self.reason else "secured"
 
 
 @dataclass(frozen=True, slots=True)

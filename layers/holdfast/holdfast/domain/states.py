@@ -84,6 +84,11 @@ class PlatformHold(StrEnum):
     PRE_EXISTING = "PRE_EXISTING"  # protected before we asked: never revoked by us
     REFUSED = "REFUSED"  # with a reason
 
+    @property
+    def is_protecting(self) -> bool:
+        """Tell whether the platform protects the conversation, by us or since before us."""
+        return self in (PlatformHold.HELD, PlatformHold.PRE_EXISTING)
+
 
 PLATFORM_HOLD_MOVES: Mapping[PlatformHold | None, frozenset[PlatformHold]] = {
     None: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING}),

@@ -24,7 +24,6 @@ from holdfast.steps.hold_chunks import ALL_DONE, chunks_from
 
 MAX_CHUNKS = 50
 MAX_CONFLICTS = 5
-_SETTLED = frozenset({PlatformHold.HELD, PlatformHold.PRE_EXISTING})
 _REASONS = {
     RefusalKind.CAP_REACHED: Reason.PLATFORM_CAP,
     RefusalKind.CONFLICT: Reason.HOLD_CONFLICT,
@@ -70,7 +69,9 @@ def _place(
     cursor: HoldCursor, conversation_ids: Sequence[ConversationId], claims: ClaimBook, holds: PlatformHolds
 ) -> Sequence[HoldRefusal]:
     standing = claims.platform_holds(conversation_ids)
-    unsettled = [cid for cid in conversation_ids if not ((hold := standing[cid]) and hold.state in _SETTLED)]
+    unsettled = [
+        cid for cid in conversation_ids if not ((hold := standing[cid]) and hold.state.is_protecting)
+    ]
     unasked = [
         cid for cid in unsettled if not ((hold := standing[cid]) and hold.state is PlatformHold.PLACING)
     ]

@@ -1,6 +1,6 @@
 """Hold what arrived against what the platform promised, recording by recording."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Reconciled, Run
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.manifest import Manifest, ManifestFault
-from holdfast.domain.reconciliation import BatchAccount, Delivery, JobTally, pair_up
+from holdfast.domain.reconciliation import BatchAccount, Delivery, Finding, JobTally, pair_up
 from holdfast.domain.states import BatchState, RequestState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
 from holdfast.errors import PlatformThrottled
@@ -76,8 +76,9 @@ class Reconciliation:
         account = self._name_all(account, files)
         if account.to_read():
             return max(1, outstanding)
-        self._batches.settle(batch, files.write_findings(account.findings()))
-        self._report(account)
+        findings = account.findings()
+        self._batches.settle(batch, files.write_findings(findings))
+        self._report(findings)
         return 0
 
     def _ended(self, batch: BatchRecord) -> BatchRecord:
@@ -137,8 +138,8 @@ class Reconciliation:
             files.write_known(known)
         return account
 
-    def _report(self, account: BatchAccount) -> None:
-        standings = [finding.standing for finding in account.findings()]
+    def _report(self, findings: Sequence[Finding]) -> None:
+        standings = [finding.standing for finding in findings]
         self._telemetry.count(Counter.RECORDINGS_SECURED, standings.count("secured"))
         self._telemetry.count(Counter.RECORDINGS_EXPLAINED, standings.count("explained"))
         self._telemetry.count(Counter.RECORDINGS_MISSING, standings.count("missing"))

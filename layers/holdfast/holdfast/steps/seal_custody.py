@@ -10,9 +10,9 @@ from holdfast.contracts.steps import Run, Sealed
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.media import Medium
-from holdfast.domain.reconciliation import BROKEN_OFF, EXPLAINING, MEANINGS, Finding, Reason
+from holdfast.domain.reconciliation import BROKEN_OFF, MEANINGS, Finding, Reason, standing_of
 from holdfast.domain.scope import Conversation
-from holdfast.domain.states import PlatformHold, RequestState
+from holdfast.domain.states import RequestState
 from holdfast.ports import (
     BatchBook,
     BatchRecord,
@@ -30,7 +30,6 @@ from holdfast.steps.files import BatchFiles, request_folder
 from holdfast.steps.pool import for_each
 
 MAX_EXPLANATIONS = 5  # what a batch died of, its siblings often died of too
-_HELD = frozenset({PlatformHold.HELD, PlatformHold.PRE_EXISTING})
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ class Account:
         self.conversations[medium, "expected"] += 1
         if self.matter_id not in dossier.claimed_by:
             self._conversation_exception(Reason.UNKNOWN, conversation)
-        elif hold and hold.state in _HELD:
+        elif hold and hold.state.is_protecting:
             self.conversations[medium, "held_at_platform"] += 1
         else:
             reason = Reason(hold.reason) if hold and hold.reason else Reason.HOLD_NOT_CONFIRMED
@@ -129,7 +128,7 @@ class Account:
         )
 
     def _conversation_exception(self, reason: Reason, conversation: Conversation) -> None:
-        standing = "explained" if reason in EXPLAINING else "missing"
+        standing = standing_of(reason)
         self.conversations[conversation.medium, standing] += 1
         self._except(reason, conversation.medium, conversation.conversation_id, None)
 
@@ -137,12 +136,12 @@ class Account:
         self, reason: Reason, medium: Medium, conversation_id: str | None, recording_id: str | None
     ) -> None:
         self.reasons[reason] += 1
-        self.missing += reason not in EXPLAINING
+        self.missing += standing_of(reason) == "missing"
         self.exceptions.append(
             {
                 "reason": reason,
                 "meaning": MEANINGS[reason],
-                "standing": "explained" if reason in EXPLAINING else "missing",
+                "standing": standing_of(reason),
                 "medium": medium,
                 "conversation_id": conversation_id,
                 "recording_id": recording_id,

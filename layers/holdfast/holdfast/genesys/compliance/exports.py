@@ -14,9 +14,8 @@ from holdfast.domain.ids import ConversationId, ExportJobId, RecordingId
 from holdfast.domain.media import Medium
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState
-from holdfast.errors import PayloadTooLarge, PlatformRejected, TooManyJobs, UnknownPlatformState
-from holdfast.genesys.echo import is_part_of
-from holdfast.genesys.platform.exports import BROKEN_OFF, CLOCK_SKEW, MAX_BUSY_JOBS, STATES
+from holdfast.errors import PayloadTooLarge, PlatformRejected, TooManyJobs
+from holdfast.genesys.jobs import MAX_BUSY_JOBS, is_the_job, job_state
 from holdfast.genesys.transport import Transport
 from holdfast.ports import Clock, ExportJob, ExportSelection
 
@@ -62,8 +61,8 @@ class ComplianceExportJobs:
         while page is not None and page <= _MAX_PAGES:
             listing = self._transport.get(_JOBS, {"mine": "true", "page": page}).read(BulkJobListing)
             for job in listing.jobs:
-                is_recent = not (job.date_created and job.date_created < created_since - CLOCK_SKEW)
-                if is_recent and job.state not in BROKEN_OFF and is_part_of(wanted, job.request):
+                echoed, created_at = job.request, job.date_created
+                if is_the_job(wanted, created_since, echoed=echoed, state=job.state, created_at=created_at):
                     return ExportJobId(job.id)
             page = listing.next_page
         return None
@@ -96,12 +95,9 @@ class ComplianceExportJobs:
 
 
 def _job(document: BulkJobDocument) -> ExportJob:
-    state = STATES.get(document.state)
-    if state is None:
-        raise UnknownPlatformState(f"export job {document.id}: unknown state {document.state[:40]!r}")
     return ExportJob(
         job_id=ExportJobId(document.id),
-        state=state,
+        state=job_state(document.id, document.state),
         created_at=document.date_created,
         total=document.total_recordings,
         skipped=document.skipped_recordings,

@@ -1,7 +1,7 @@
 """Moving recordings: bulk jobs of the recording API, and what recordings a conversation has."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from holdfast.contracts.genesys import (
     EntityReference,
@@ -18,20 +18,14 @@ from holdfast.domain.moments import to_text
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState
-from holdfast.errors import PlatformNotFound, PlatformRejected, TooManyJobs, UnknownPlatformState
-from holdfast.genesys.echo import is_part_of
+from holdfast.errors import PlatformNotFound, PlatformRejected, TooManyJobs
+from holdfast.genesys.jobs import MAX_BUSY_JOBS, is_the_job, job_state
 from holdfast.genesys.platform.query import conversations_query
 from holdfast.genesys.transport import Transport
 from holdfast.ports import Clock, ExportJob, ExportSelection
 
 _JOBS = "/api/v2/recording/jobs"
 _PAGE_SIZE = 100
-MAX_BUSY_JOBS = 2  # in PENDING or PROCESSING, per organisation (the vendor's SDK, postRecordingJobs)
-STATES = {
-    state.value: state for state in BatchState if state not in (BatchState.PLANNED, BatchState.STARTING)
-}
-BROKEN_OFF = frozenset({BatchState.FAILED, BatchState.CANCELLED})
-CLOCK_SKEW = timedelta(minutes=5)
 _CHOSEN_AT_CREATION = {"action_date", "screen_recording_action_date"}
 
 
@@ -73,8 +67,8 @@ class BulkExportJobs:
         for page_number in self._pages():
             listing = self._transport.get(_JOBS, query | {"pageNumber": page_number}).read(ExportJobListing)
             for job in listing.entities:
-                is_recent = not (job.date_created and job.date_created < created_since - CLOCK_SKEW)
-                if is_recent and job.state not in BROKEN_OFF and is_part_of(wanted, job.recording_jobs_query):
+                echoed, created_at = job.recording_jobs_query, job.date_created
+                if is_the_job(wanted, created_since, echoed=echoed, state=job.state, created_at=created_at):
                     return ExportJobId(job.id)
             if not listing.next_uri:
                 return None
@@ -158,12 +152,9 @@ def _recording(document: RecordingMetadata) -> PlatformRecording:
 
 
 def _job(document: ExportJobDocument) -> ExportJob:
-    state = STATES.get(document.state)
-    if state is None:
-        raise UnknownPlatformState(f"export job {document.id}: unknown state {document.state[:40]!r}")
     return ExportJob(
         job_id=ExportJobId(document.id),
-        state=state,
+        state=job_state(document.id, document.state),
         created_at=document.date_created,
         total=document.total_recordings,
         skipped=document.total_skipped_recordings,
