@@ -342,3 +342,20 @@ def test_what_a_batch_died_of_is_in_the_verdict_once_however_many_died_of_it() -
     assert sealed.verdict == "INCOMPLETE"
     assert len(sealed.summary["explanations"]) == 1  # type: ignore[arg-type] # a list
     assert "give the OAuth client a role with the named permissions" in sealed.headline
+
+
+def test_what_the_platform_protected_before_us_counts_as_held() -> None:
+    house = reconciled(1, 2)
+    house.holds.protected.add(ONE)
+    assert house.place_holds().done
+    assert house.confirm_holds().done
+
+    sealed = house.seal_custody()
+
+    assert sealed.verdict == "PRESERVED"
+    assert sealed.summary["conversations"] == {
+        "expected": 2,
+        "held_at_platform": 2,
+        "explained": 0,
+        "missing": 0,
+    }
