@@ -9,6 +9,7 @@ from typing import Any
 from holdfast.contracts.arrivals import QueuedMessage
 from holdfast.contracts.steps import (
     BatchRun,
+    ExportRound,
     Failing,
     FailureRecorded,
     HoldCursor,
@@ -18,6 +19,7 @@ from holdfast.contracts.steps import (
     Opened,
     Opening,
     Reconciled,
+    RoundPlanned,
     Run,
     ScopeRead,
     ScopeReading,
@@ -34,6 +36,7 @@ from holdfast.steps.hash_objects import hash_objects
 from holdfast.steps.open_request import open_request
 from holdfast.steps.park_messages import park_messages
 from holdfast.steps.place_holds import place_holds
+from holdfast.steps.plan_export_round import plan_export_round
 from holdfast.steps.preflight import Check, preflight
 from holdfast.steps.read_scope_pages import read_scope_pages
 from holdfast.steps.reconcile import reconcile
@@ -181,6 +184,16 @@ class House:
             files=self.files,
             batch_size=self.batch_size,
             has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def plan_export_round(self, number: int = 0) -> RoundPlanned:
+        return plan_export_round(
+            ExportRound(matter_id=MATTER, request_id=REQUEST, number=number),
+            requests=self.requests,
+            batches=self.batches,
+            files=self.files,
             clock=self.clock,
             telemetry=self.telemetry,
         )

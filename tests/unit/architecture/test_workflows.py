@@ -219,7 +219,7 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         "SecondsPath: $.matter_id is",
     ),
     "a wait for what nobody said": (
-        EXPORT,
+        CONDUCTOR,
         lambda s: s["AwaitScope"].update(SecondsPath="$.scope.wait"),
         "nothing has put $.scope.wait there",
     ),
@@ -281,7 +281,7 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         "place_holds does not take hold",
     ),
     "a parameter that the step needs": (
-        EXPORT,
+        CONDUCTOR,
         lambda s: drop(s["ReadScopePages"]["Parameters"], "query_id.$"),
         "read_scope_pages needs query_id",
     ),

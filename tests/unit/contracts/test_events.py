@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from holdfast.contracts.arrivals import QueuedMessage, read_large_object
 from holdfast.contracts.request import DiscoveryRequest
-from holdfast.contracts.steps import BatchRun, Failing, HoldCursor, Opening, Run, ScopeReading
+from holdfast.contracts.steps import BatchRun, ExportRound, Failing, HoldCursor, Opening, Run, ScopeReading
 from tests.events import FOLDER, load_event
 
 TAKES: dict[str, type[BaseModel]] = {
@@ -15,6 +15,7 @@ TAKES: dict[str, type[BaseModel]] = {
     "preflight": Run,
     "start_scope_query": Run,
     "read_scope_pages": ScopeReading,
+    "plan_export_round": ExportRound,
     "acquire_job_slot": BatchRun,
     "start_export_job": BatchRun,
     "execute_export_job": BatchRun,

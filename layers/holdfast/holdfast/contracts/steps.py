@@ -63,7 +63,7 @@ class ScopeReading(Run):
 
 
 class ScopeRead(_Message):
-    """PENDING: the query runs. MORE: call again from `cursor`. DONE: `batches_key` lists the batches."""
+    """PENDING: the query runs. MORE: call again from `cursor`. DONE: every batch is planned."""
 
     status: Literal["PENDING", "MORE", "DONE"]
     query_id: str
@@ -71,7 +71,21 @@ class ScopeRead(_Message):
     next_batch: int = 0
     conversations: int = 0
     wait_s: int
-    batches_key: str = ""
+
+
+class ExportRound(Run):
+    """The round of export jobs that was planned last; 0 before the first."""
+
+    number: int = 0
+
+
+class RoundPlanned(_Message):
+    """How many batches the round has, and where they are listed; without any, exporting is over."""
+
+    number: int
+    batches: int
+    batches_key: str
+    wait_s: int
 
 
 class SlotAnswer(_Message):

@@ -1,6 +1,5 @@
 """Read the scope's conversations, claim each for the matter, and slice them into batches."""
 
-import json
 from collections import Counter as Tally
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from holdfast.ports import (
     Telemetry,
     WorkFiles,
 )
-from holdfast.steps.files import BatchFiles, request_folder
+from holdfast.steps.files import BatchFiles
 from holdfast.steps.pool import for_each
 
 
@@ -71,7 +70,7 @@ def read_scope_pages(
                 }
             )
             if cursor is None:
-                return _answer(reading, "DONE", batches_key=_list_batches(request, reading.next_batch, files))
+                return _answer(reading, "DONE")
             if not has_time():
                 return _answer(reading, "MORE")
     except PlatformThrottled as throttled:
@@ -120,17 +119,7 @@ class _Slicer:
         self.telemetry.note("batch_planned", matter_id=matter_id, request_id=request_id, batch_id=batch)
 
 
-def _list_batches(request: RequestRecord, count: int, files: WorkFiles) -> str:
-    key = f"{request_folder(request.matter_id, request.request_id)}/batches.json"
-    listed = [{"batch_id": batch_id(request.attempt, index)} for index in range(count)]
-    files.write(key, json.dumps(listed).encode())
-    return key
-
-
-def _answer(
-    reading: ScopeReading, status: str, *, wait_s: int = MIN_WAIT_S, batches_key: str = ""
-) -> ScopeRead:
+def _answer(reading: ScopeReading, status: str, *, wait_s: int = MIN_WAIT_S) -> ScopeRead:
     return ScopeRead.model_validate(
-        reading.model_dump(exclude={"matter_id", "request_id"})
-        | {"status": status, "wait_s": wait_s, "batches_key": batches_key}
+        reading.model_dump(exclude={"matter_id", "request_id"}) | {"status": status, "wait_s": wait_s}
     )
