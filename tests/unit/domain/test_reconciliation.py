@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from itertools import islice
 from random import Random
 from uuid import UUID
 
@@ -308,6 +309,22 @@ def test_a_job_that_broke_off_owes_nothing_and_every_recording_it_left_is_named(
     for recording_id, fate in batch.by_recording.items():
         if fate in {Fate.SKIPPED, Fate.LOST, Fate.LOST_UNSAID}:
             assert reasons[recording_id] is expected
+
+
+@given(batches_of(ANY_FATE, ENDS), st.integers(1, 3))
+def test_an_inquiry_asks_for_what_the_account_would_ask_for_with_every_answer(
+    batch: Batch, count: int
+) -> None:
+    known: dict[ConversationId, list[PlatformRecording]] = {}
+    inquiry = batch.account().inquiry()
+
+    while wanted := list(islice(inquiry.wanted(), count)):
+        assert wanted == batch.account(known).to_read()[:count]
+        answers = {conversation_id: batch.listed[conversation_id] for conversation_id in wanted}
+        inquiry.learn(answers)
+        known |= answers
+
+    assert batch.account(known).to_read() == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ to the export job's total. Counting is trusted only where nothing can be counted
 platform's own list of each conversation's recordings is read and every recording is named.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -242,25 +242,27 @@ class BatchAccount:
     def to_read(self) -> list[ConversationId]:
         """Name the conversations whose recordings must be read from the platform, the most telling first.
 
-        Empty when what is known suffices to name every recording. Read some, put them into `known`, ask
-        again.
+        Empty when what is known suffices to name every recording.
         """
+        return list(self.inquiry().wanted())
+
+    def inquiry(self) -> "Inquiry":
+        """Begin to read what must be read."""
         unread = [
             conversation_id for conversation_id in self.conversations if conversation_id not in self.known
         ]
         if self._manifest_suffices():
-            return []
+            return Inquiry(self, [], [])
         if not self._counts_suffice():
-            return unread
+            return Inquiry(self, unread, [])
         failed = set(self._failed().values())
-        wanted = [conversation_id for conversation_id in unread if conversation_id in failed]
-        # What was deleted may have been so before the job, which then never counted it.
-        skippable = sum(not recording.is_deleted for _, recording in self._undelivered())
-        if skippable < self.job.skipped:
-            arrived = Counter(delivery.conversation_id for delivery in self._complete())
-            rest = [conversation_id for conversation_id in unread if conversation_id not in failed]
-            wanted += sorted(rest, key=lambda conversation_id: arrived[conversation_id])
-        return wanted
+        arrived = Counter(delivery.conversation_id for delivery in self._complete())
+        rest = [conversation_id for conversation_id in unread if conversation_id not in failed]
+        return Inquiry(
+            self,
+            [conversation_id for conversation_id in unread if conversation_id in failed],
+            sorted(rest, key=lambda conversation_id: arrived[conversation_id]),
+        )
 
     def findings(self) -> list[Finding]:
         """Give the account of every recording of the batch, once `to_read` is empty."""
@@ -376,16 +378,24 @@ class BatchAccount:
 
     def _undelivered(self) -> list[tuple[ConversationId, PlatformRecording]]:
         """List known recordings without delivery or failure; likely skips (never exported) first."""
-        accounted = {delivery.recording_id for delivery in self._relevant()} | self._failed().keys()
-        accounted |= self._listed()
+        accounted = self.accounted()
         undelivered = [
             (conversation_id, recording)
             for conversation_id, recordings in self.known.items()
             for recording in recordings
-            if recording.recording_id not in accounted
-            and (self.include_screen or recording.medium is not Medium.SCREEN)
+            if self.is_open(recording, accounted)
         ]
         return sorted(undelivered, key=lambda pair: (pair[1].is_deleted, pair[1].exported_at is not None))
+
+    def accounted(self) -> set[RecordingId]:
+        """Name the recordings that something other than the platform's lists accounts for."""
+        delivered = {delivery.recording_id for delivery in self._relevant()}
+        return delivered | self._failed().keys() | self._listed()
+
+    def is_open(self, recording: PlatformRecording, accounted: Collection[RecordingId]) -> bool:
+        """Tell whether a recording that the platform lists is wanted and nothing accounts for it."""
+        is_wanted = self.include_screen or recording.medium is not Medium.SCREEN
+        return is_wanted and recording.recording_id not in accounted
 
     def _absence(self, recording: PlatformRecording, skips_left: int) -> Reason:
         if recording.is_deleted:
@@ -415,3 +425,39 @@ class BatchAccount:
         """Count a callback's audio as its sidecar does; the platform's metadata calls all audio alike."""
         conversation = self.conversations.get(conversation_id)
         return Medium.CALLBACK if (medium, conversation) == (Medium.VOICE, Medium.CALLBACK) else medium
+
+
+class Inquiry:
+    """What must still be read from the platform for a batch, kept up to date as the answers come.
+
+    `must` is read in any case, `may` until as many recordings without an account are found as the job
+    skipped; both the most telling first. What was deleted may have been so before the job, which then never
+    counted it.
+    """
+
+    def __init__(
+        self, account: BatchAccount, must: Iterable[ConversationId], may: Iterable[ConversationId]
+    ) -> None:
+        self._account = account
+        self._accounted = account.accounted()
+        self._must, self._may = deque(must), deque(may)
+        self._read: set[ConversationId] = set()
+        self._unfound = account.job.skipped
+        self.learn(account.known)
+
+    def wanted(self) -> Iterator[ConversationId]:
+        """Name what must be read next; empty when what is known suffices to name every recording."""
+        for queue in (self._must, self._may):
+            while queue and queue[0] in self._read:
+                queue.popleft()
+            if queue is self._must or self._unfound > 0:
+                yield from (one for one in queue if one not in self._read)
+
+    def learn(self, answers: Mapping[ConversationId, Sequence[PlatformRecording]]) -> None:
+        """Take in what the platform says of some conversations."""
+        self._read.update(answers)
+        self._unfound -= sum(
+            not recording.is_deleted and self._account.is_open(recording, self._accounted)
+            for recordings in answers.values()
+            for recording in recordings
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Reconciled, Run
@@ -125,18 +126,18 @@ class Reconciliation:
         """Read what must be read from the platform while there is time; what was read is kept for the next
         pass.
         """
-        known = dict(account.known)
+        inquiry, read = account.inquiry(), dict(account.known)
 
-        def read(conversation_id: ConversationId) -> None:
-            known[conversation_id] = self._catalogue.recordings_of(conversation_id)
+        def ask(conversation_id: ConversationId) -> None:
+            read[conversation_id] = self._catalogue.recordings_of(conversation_id)
 
         try:
-            while self._has_time() and (wanted := account.to_read()[:READ_AT_ONCE]):
-                for_each(wanted, read)
-                account = replace(account, known=dict(known))
+            while self._has_time() and (wanted := list(islice(inquiry.wanted(), READ_AT_ONCE))):
+                for_each(wanted, ask)
+                inquiry.learn({conversation_id: read[conversation_id] for conversation_id in wanted})
         finally:
-            files.write_known(known)
-        return account
+            files.write_known(read)
+        return replace(account, known=read)
 
     def _report(self, findings: Sequence[Finding]) -> None:
         standings = [finding.standing for finding in findings]
