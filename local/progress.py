@@ -42,7 +42,7 @@ def read_progress(world: World) -> Progress:
         match collection, kind:
             case "MATTER", "REQUEST":
                 requests[collection_id, entry_id] = entry
-            case "MATTER", "BATCH":
+            case "MATTER", "BATCH" if entry["state"] != "SPLIT":  # its halves are listed too
                 batches.append(entry)
             case "CONV", "CLAIM":
                 claims += 1

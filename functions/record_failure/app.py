@@ -15,6 +15,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         Failing.model_validate(event),
         requests=bootstrap.requests(),
         batches=bootstrap.batches(),
+        job_deadline=bootstrap.settings().job_deadline,
         clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )

@@ -324,6 +324,7 @@ class House:
             failing,
             requests=self.requests,
             batches=self.batches,
+            job_deadline=JOB_DEADLINE,
             clock=self.clock,
             telemetry=self.telemetry,
         )

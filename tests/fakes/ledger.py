@@ -7,11 +7,20 @@ from threading import RLock
 
 from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
 from holdfast.domain.evidence_key import EvidenceKey
-from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RequestId, batch_prefix
+from holdfast.domain.ids import (
+    BatchId,
+    ConversationId,
+    ExportJobId,
+    MatterId,
+    RequestId,
+    batch_prefix,
+    origin_of,
+)
 from holdfast.domain.states import (
     BATCH_MOVES,
     PLATFORM_HOLD_MOVES,
     REQUEST_MOVES,
+    BatchState,
     HoldState,
     PlatformHold,
     RequestState,
@@ -112,8 +121,15 @@ class BatchesInMemory:
     def of_request(self, request: RequestRecord) -> Iterator[BatchRecord]:
         for matter_id, request_id, batch_id in sorted(self.records):
             is_theirs = (matter_id, request_id) == (request.matter_id, request.request_id)
-            if is_theirs and batch_id.startswith(batch_prefix(request.attempt)):
-                yield self.records[matter_id, request_id, batch_id]
+            record = self.records[matter_id, request_id, batch_id]
+            is_standing = record.state is not BatchState.SPLIT
+            if is_theirs and is_standing and batch_id.startswith(batch_prefix(request.attempt)):
+                yield record
+
+    def pieces_of(self, record: BatchRecord) -> int:
+        origin = origin_of(record.batch_id)
+        theirs = (record.matter_id, record.request_id)
+        return sum(key[:2] == theirs and origin_of(key[2]) == origin for key in self.records)
 
     def advance(self, record: BatchRecord) -> None:
         standing = self.read(*_key(record))

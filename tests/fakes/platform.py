@@ -11,6 +11,7 @@ from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.states import BatchState
 from holdfast.errors import (
+    PayloadTooLarge,
     PlatformAnswerLost,
     PlatformConflict,
     PlatformNotFound,
@@ -74,8 +75,9 @@ class ScopeInMemory(_Failing):
 
 
 class ExportJobsInMemory(_Failing):
-    """Implements `ports.ExportJobs`; jobs move only when a test moves them, and `lots` tells who may not
-    share one.
+    """Implements `ports.ExportJobs`; jobs move only when a test moves them.
+
+    `lots` tells who may not share a job, `takes` how many conversations fit into a request.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -86,6 +88,7 @@ class ExportJobsInMemory(_Failing):
         self.executed: list[ExportJobId] = []
         self.loses_answers = False
         self.most_conversations = 4_500
+        self.takes = 4_500
         self.lots: dict[ConversationId, str] = {}
         self._clock = clock
 
@@ -95,6 +98,8 @@ class ExportJobsInMemory(_Failing):
     def create(self, selection: ExportSelection) -> ExportJobId:
         self._called()
         busy = [job for job in self.jobs.values() if job.state in (BatchState.PENDING, BatchState.PROCESSING)]
+        if len(selection.conversation_ids) > self.takes:
+            raise PayloadTooLarge("POST jobs: 413", status=413, code="request.entity.too.large")
         if len(busy) >= MAX_BUSY_JOBS:
             raise TooManyJobs("POST jobs: 400", status=400, code="bad.request")
         job_id = ExportJobId(f"job-{len(self.jobs) + 1}")

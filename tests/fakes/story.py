@@ -119,7 +119,7 @@ def start_job(house: House, index: int = 0, attempt: int = 1) -> ExportJobId:
     """Start a batch's job."""
     run = batch_run(index, attempt)
     assert house.acquire_job_slot(run).acquired
-    assert house.start_export_job(run).started
+    assert house.start_export_job(run).next == "CHECK"
     job_id = house.batch(index, attempt).job_id
     assert job_id is not None
     return job_id

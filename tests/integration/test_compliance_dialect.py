@@ -157,15 +157,6 @@ def test_no_export_carries_a_hold_flag_anywhere() -> None:
     assert not [flag for flag in FLAGS for body in sent if f'"{flag}"' in body]
 
 
-def test_a_full_batch_stays_below_what_the_least_platform_takes() -> None:
-    us = tenant(
-        group("chats", ComplianceExportJobs.most_conversations, "chat"),
-        organization={"compliance": {"max_body_bytes": 2048}},
-    )
-
-    assert us.bulk.create(us.chosen("chat"))
-
-
 def test_what_is_too_large_is_refused_as_that() -> None:
     us = tenant(group("chats", 90, "chat"), organization={"compliance": {"max_body_bytes": 2048}})
 
@@ -320,6 +311,26 @@ def test_a_hold_follows_the_upload_acknowledged_and_under_the_matters_reference(
         "legal_hold_acknowledgement": True,
     }
     assert us.legal_holds.held_among(us.ids, MatterId("m-2026-7")) == frozenset(us.ids)
+
+
+def test_holds_that_are_too_many_for_one_call_are_placed_read_and_released_in_parts() -> None:
+    us = tenant(group("calls", 24, "voice"), organization={"compliance": {"max_body_bytes": 700}})
+    chosen = us.chosen("voice")
+    for start in range(0, 24, 6):
+        us.ended(replace(chosen, conversation_ids=chosen.conversation_ids[start : start + 6]))
+
+    assert us.legal_holds.place(us.ids, MATTER) == []
+    assert us.legal_holds.held_among(us.ids, MATTER) == frozenset(us.ids)
+    assert us.legal_holds.release(us.ids, MATTER) == []
+    assert us.legal_holds.held_among(us.ids, MATTER) == frozenset()
+    assert {len(one["body"]["conversation_ids"]) for one in us.asked("POST", HOLDS)} >= {24, 12}
+
+
+def test_one_hold_that_is_too_large_is_refused_as_that() -> None:
+    us = tenant(organization={"compliance": {"max_body_bytes": 60}})
+
+    with pytest.raises(PayloadTooLarge):
+        us.legal_holds.place(us.ids[:1], MATTER)
 
 
 def test_what_is_not_uploaded_yet_is_a_conflict_and_so_is_a_whole_call_of_it() -> None:

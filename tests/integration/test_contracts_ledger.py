@@ -20,7 +20,15 @@ from holdfast.aws.slots import SlotLedger
 from holdfast.aws.table import Item, Table
 from holdfast.domain.custody import ObjectVersion, Receipt
 from holdfast.domain.evidence_key import CANARY_PREFIX, Role
-from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId, RequestId, batch_id
+from holdfast.domain.ids import (
+    ConversationId,
+    ExportJobId,
+    MatterId,
+    RecordingId,
+    RequestId,
+    batch_id,
+    halves_of,
+)
 from holdfast.domain.media import Medium
 from holdfast.domain.states import BatchState, HoldState, PlatformHold, RequestState
 from holdfast.errors import ConversationLifting, LedgerRuleBroken
@@ -343,6 +351,20 @@ def test_the_batches_of_an_attempt_are_listed_in_order_and_no_others(ledger: Led
 
     assert list(ledger.batches.of_request(_request())) == [_batch(0), _batch(1), _batch(2)]
     assert list(ledger.batches.of_request(_request(attempt=2))) == [_batch(0, attempt=2)]
+
+
+def test_a_batch_that_was_split_is_represented_by_its_halves(ledger: Ledger) -> None:
+    for index in (0, 1):
+        ledger.batches.plan(_batch(index))
+    halves = [_batch(batch_id=half, without_sensitive=True) for half in halves_of(batch_id(1, 0))]
+    for half in halves:
+        ledger.batches.plan(half)
+    ledger.batches.advance(_batch(state=BatchState.STARTING))
+    ledger.batches.advance(_batch(state=BatchState.SPLIT))
+
+    assert list(ledger.batches.of_request(_request())) == [*halves, _batch(1)]
+    assert [ledger.batches.pieces_of(one) for one in (_batch(), halves[1], _batch(1))] == [3, 3, 1]
+    assert ledger.batches.read(M, R, batch_id(1, 0)).state is BatchState.SPLIT
 
 
 def test_a_batch_is_written_as_it_is_now(ledger: Ledger) -> None:

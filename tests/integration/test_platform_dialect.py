@@ -22,6 +22,7 @@ from holdfast.errors import (
     PlatformRejected,
     PlatformThrottled,
     ScopeQueryFailed,
+    SensitiveNotPermitted,
     TooManyJobs,
     UnknownPlatformState,
 )
@@ -766,7 +767,7 @@ def test_the_limited_client_may_look_and_what_it_may_not_do_is_named_when_it_is_
         "recording:screenRecording:editRetention",
         "recording:snippetRecording:editRetention",
     }
-    with pytest.raises(PermissionMissing, match="recording:recording:viewSensitiveData"):
+    with pytest.raises(SensitiveNotPermitted, match="recording:recording:viewSensitiveData"):
         jobs.create(us.selection(include_sensitive=True))
 
 

@@ -19,6 +19,7 @@ Class names are part of the workflows' API: `ErrorEquals` names them, so a renam
     │   ├── PreflightBlocked         something is missing before anything moves
     │   ├── CredentialsRefused       the platform does not know the client, or rejects a fresh token
     │   ├── PermissionMissing        the client lacks a permission; carries their names
+    │   │   └── SensitiveNotPermitted    it may not export recordings with sensitive content
     │   ├── PlatformRejected         any other 4xx; carries status and code
     │   │   ├── PlatformNotFound     404
     │   │   ├── TooManyJobs          the organisation's job slots are taken
@@ -126,6 +127,10 @@ class PermissionMissing(RefusedError):
     def __init__(self, message: str, *, permissions: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.permissions = tuple(permissions)
+
+
+class SensitiveNotPermitted(PermissionMissing):
+    """The client may export recordings, but not those with sensitive content, which were asked for."""
 
 
 class PlatformRejected(RefusedError):

@@ -110,7 +110,7 @@ class ExportSelection:
 
 @dataclass(frozen=True, slots=True)
 class ExportJob:
-    """What the platform says of an export job."""
+    """What the platform says of an export job; `error` in its own words."""
 
     job_id: ExportJobId
     state: BatchState
@@ -119,6 +119,7 @@ class ExportJob:
     skipped: int = 0
     failed: int = 0
     percent: int | None = None
+    error: str = ""
 
 
 class ExportJobs(Protocol):
@@ -137,6 +138,7 @@ class ExportJobs(Protocol):
         Raises:
             TooManyJobs: the organisation's slots are taken.
             PayloadTooLarge: the platform takes fewer conversations at once than `most_conversations`.
+            SensitiveNotPermitted: what the scope asks for includes what the client may not export.
             PlatformAnswerLost: the job may exist; look with `find` before creating again.
         """
 
@@ -304,7 +306,8 @@ class RequestBook(Protocol):
 class BatchRecord:
     """A batch as the ledger knows it.
 
-    `result_key` points at its reconciliation, once settled. `explanation` says why its workflow failed.
+    `result_key` points at its reconciliation, once settled. `explanation` says why it failed, or was
+    interrupted. `without_sensitive`: its job leaves out what the client may not see.
     """
 
     matter_id: MatterId
@@ -320,6 +323,7 @@ class BatchRecord:
     failed: int = 0
     explanation: str | None = None
     result_key: str | None = None
+    without_sensitive: bool = False
 
 
 class Runs(Protocol):
@@ -339,7 +343,14 @@ class BatchBook(Protocol):
         """Read one batch, strongly consistent."""
 
     def of_request(self, request: RequestRecord) -> Iterator[BatchRecord]:
-        """List the batches of a request's attempt in order, strongly consistent."""
+        """List the batches of a request's attempt in order, strongly consistent; of a split one, its halves
+        alone.
+        """
+
+    def pieces_of(self, record: BatchRecord) -> int:
+        """Count what has become of the batch of the scope that this one came from: all that it was ever split
+        into, itself included.
+        """
 
     def advance(self, record: BatchRecord) -> None:
         """Write the batch as it is now; the move must be in the table of `domain.states`.

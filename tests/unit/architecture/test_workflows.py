@@ -170,8 +170,8 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
     ),
     "a way without an end": (
         EXPORT,
-        lambda s: batches(s)["WhatNext"].update(Choices=batches(s)["WhatNext"]["Choices"][:1]),
-        "JobEnded: cannot be reached",
+        lambda s: batches(s)["WhatNext"].update(Choices=batches(s)["WhatNext"]["Choices"][1:]),
+        "ExecuteExportJob: cannot be reached",
     ),
     "neither Next nor End": (
         CONDUCTOR,

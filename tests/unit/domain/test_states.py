@@ -53,7 +53,7 @@ def test_a_run_that_has_not_ended_can_still_fail_and_one_that_has_cannot_move(st
 
 @pytest.mark.parametrize("state", BatchState)
 def test_every_batch_state_has_an_exit_or_is_an_end(state: BatchState) -> None:
-    ends = {BatchState.FULFILLED, BatchState.FAILED, BatchState.CANCELLED}
+    ends = {BatchState.FULFILLED, BatchState.FAILED, BatchState.CANCELLED, BatchState.SPLIT}
 
     assert state.is_terminal == (state in ends)
     assert state.is_terminal or has_passed(BATCH_MOVES, BatchState.FAILED, state)

@@ -105,6 +105,21 @@ def test_a_job_the_platform_has_forgotten_keeps_no_slot() -> None:
     assert house.acquire_job_slot(batch_run(2)).acquired
 
 
+def test_a_job_in_a_state_nobody_knows_keeps_its_slot_until_it_is_overdue_and_stops_nobody_else() -> None:
+    house = _three_batches()
+    start_job(house, 0)
+    start_job(house, 1)
+    house.clock.forward(LEASE + timedelta(seconds=1))
+    house.jobs.failures = [UnknownPlatformState("job: ARCHIVING")] * 2
+    while_young = house.acquire_job_slot(batch_run(2))
+    house.clock.forward(JOB_DEADLINE)
+    house.jobs.failures = [UnknownPlatformState("job: ARCHIVING")] * 2
+
+    once_overdue = house.acquire_job_slot(batch_run(2))
+
+    assert (while_young.acquired, once_overdue.acquired) == (False, True)
+
+
 def test_an_expired_slot_in_which_no_job_ever_ran_is_free() -> None:
     house = _three_batches()
     house.acquire_job_slot(batch_run(0))
@@ -152,7 +167,7 @@ def test_a_job_whose_answer_was_lost_is_found_and_not_created_again() -> None:
 
     answer = house.start_export_job(batch_run())
 
-    assert answer.started
+    assert answer.next == "CHECK"
     assert len(house.jobs.jobs) == 1
     assert house.batch().job_id == "job-1"
     assert [slot.job_id for slot in house.slots.held()] == ["job-1"]
@@ -163,7 +178,7 @@ def test_a_repeat_after_the_job_is_known_only_notes_it_in_the_slot() -> None:
     start_job(house)
     before = house.observable()
 
-    assert house.start_export_job(batch_run()).started
+    assert house.start_export_job(batch_run()).next == "CHECK"
     assert house.observable() == before
 
 
@@ -201,8 +216,8 @@ def test_one_job_too_many_waits_and_is_created_later() -> None:
     house.jobs.move(first, state=BatchState.FULFILLED)
     started = house.start_export_job(batch_run(2))
 
-    assert (refused.started, refused.wait_s) == (False, NO_SLOT_WAIT_S)
-    assert started.started
+    assert (refused.next, refused.wait_s) == ("WAIT", NO_SLOT_WAIT_S)
+    assert started.next == "CHECK"
     assert len(house.jobs.jobs) == 3
 
 
@@ -215,8 +230,8 @@ def test_a_throttled_start_waits_as_long_as_it_is_told(was_tried: bool) -> None:
 
     answer = house.start_export_job(batch_run())
 
-    assert (answer.started, answer.wait_s) == (False, 30)
-    assert house.start_export_job(batch_run()).started
+    assert (answer.next, answer.wait_s) == ("WAIT", 30)
+    assert house.start_export_job(batch_run()).next == "CHECK"
     assert len(house.jobs.jobs) == 1
 
 
@@ -287,7 +302,7 @@ def test_the_end_of_a_job_is_written_down_with_what_it_could_not_export() -> Non
 
 @pytest.mark.parametrize("state", [BatchState.FAILED, BatchState.CANCELLED])
 def test_a_job_that_broke_off_frees_its_slot_too(state: BatchState) -> None:
-    house = planned()
+    house = planned((1,))
 
     end_job(house, state=state)
 

@@ -100,14 +100,14 @@ def test_a_settled_batch_is_never_touched_again() -> None:
     assert _reasons(house, 0) == [None]
 
 
-def test_a_job_that_failed_owes_nothing_but_every_recording_is_named() -> None:
+def test_a_job_that_was_cancelled_owes_nothing_but_every_recording_is_named() -> None:
     house = planned((1, 2))
-    end_job(house, state=BatchState.FAILED)
+    end_job(house, state=BatchState.CANCELLED)
     deliver(house, 1)
     _list_at_platform(house, 1, 2)
 
     assert house.reconcile().done
-    assert sorted(_reasons(house), key=str) == [None, Reason.EXPORT_JOB_FAILED]
+    assert sorted(_reasons(house), key=str) == [None, Reason.EXPORT_JOB_CANCELLED]
 
 
 @pytest.mark.parametrize("is_started", [False, True])
@@ -142,7 +142,7 @@ def test_when_time_runs_out_between_batches_the_next_call_goes_on() -> None:
 def test_what_was_read_from_the_platform_is_kept_for_the_next_call() -> None:
     numbers = range(1, 41)
     house = planned(numbers)
-    end_job(house, state=BatchState.FAILED)
+    end_job(house, state=BatchState.CANCELLED)
     _list_at_platform(house, *numbers)
     answers = []
     for _ in range(10):
@@ -151,7 +151,7 @@ def test_what_was_read_from_the_platform_is_kept_for_the_next_call() -> None:
 
     assert len(house.catalogue.reads) == len(set(house.catalogue.reads)) == 40
     assert (answers[0], answers[-1]) == (False, True)
-    assert _reasons(house) == [Reason.EXPORT_JOB_FAILED] * 40
+    assert _reasons(house) == [Reason.EXPORT_JOB_CANCELLED] * 40
 
 
 def test_a_throttled_reading_waits_as_told_and_goes_on() -> None:

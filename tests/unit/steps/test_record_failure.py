@@ -10,8 +10,8 @@ from holdfast.domain.states import BatchState, RequestState
 from holdfast.ports import Counter
 from holdfast.steps.record_failure import MAX_EXPLANATION, innermost_error
 from tests.events import load_event
-from tests.fakes.house import EXECUTION, MATTER, REQUEST, House
-from tests.fakes.story import exported, held, opened, planned
+from tests.fakes.house import EXECUTION, JOB_DEADLINE, MATTER, REQUEST, House
+from tests.fakes.story import exported, held, opened, planned, start_job
 
 
 def _failing(failure: object, execution_arn: str = EXECUTION, **input: Any) -> Failing:  # noqa: A002 - its name
@@ -183,3 +183,39 @@ def test_a_batch_that_has_ended_stays_as_it_ended() -> None:
     house.record_failure(_failing(_function_error("AwsRefused", "x"), "arn:child", batch_id="a01-b000000"))
 
     assert house.batch().state is BatchState.FULFILLED
+
+
+@pytest.mark.parametrize("error", ["PlatformUnavailable", "TokenRefreshPending", "Lambda.ServiceException"])
+def test_what_may_pass_leaves_the_batch_open_for_the_next_round(error: str) -> None:
+    house = planned([1])
+
+    house.record_failure(_failing(_function_error(error, "503"), "arn:child", batch_id="a01-b000000"))
+
+    assert house.batch().state is BatchState.PLANNED
+    assert house.plan_export_round(1).batches == 1
+
+
+@pytest.mark.parametrize("is_tried", [False, True])
+def test_what_has_not_passed_by_the_jobs_deadline_ends_the_batch(is_tried: bool) -> None:
+    house = planned([1])
+    if is_tried:
+        start_job(house)
+    house.clock.forward(JOB_DEADLINE)
+
+    house.record_failure(
+        _failing(_function_error("PlatformUnavailable", "503"), "arn:child", batch_id="a01-b000000")
+    )
+
+    assert house.batch().state is BatchState.FAILED
+    assert "PlatformUnavailable" in (house.batch().explanation or "")
+
+
+def test_an_ended_batch_is_not_interrupted() -> None:
+    house = exported(1)
+
+    house.record_failure(
+        _failing(_function_error("PlatformUnavailable", "503"), "arn:child", batch_id="a01-b000000")
+    )
+
+    assert house.batch().state is BatchState.FULFILLED
+    assert house.plan_export_round(1).batches == 0

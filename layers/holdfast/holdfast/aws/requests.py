@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from holdfast.aws.table import Item, Table, one_of
-from holdfast.domain.ids import BatchId, ExportJobId, MatterId, RequestId, batch_prefix
+from holdfast.domain.ids import BatchId, ExportJobId, MatterId, RequestId, batch_prefix, origin_of
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.states import (
     BATCH_MOVES,
@@ -158,7 +158,13 @@ class BatchLedger:
         """List the batches; their ids sort in the order of their making."""
         prefix = f"BATCH#{request.request_id}#{batch_prefix(request.attempt)}"
         for item in self._table.query(_matter_key(request.matter_id), prefix):
-            yield _batch(request.matter_id, request.request_id, item)
+            if item["state"] != BatchState.SPLIT:
+                yield _batch(request.matter_id, request.request_id, item)
+
+    def pieces_of(self, record: BatchRecord) -> int:
+        """Count the items whose ids begin with that of the batch of the scope."""
+        prefix = f"BATCH#{record.request_id}#{origin_of(record.batch_id)}"
+        return sum(1 for _ in self._table.query(_matter_key(record.matter_id), prefix))
 
     def advance(self, record: BatchRecord) -> None:
         """Write the whole item, if the standing state may move there and nothing is settled."""
@@ -197,6 +203,7 @@ def _batch_item(record: BatchRecord) -> Item:
         "failed": record.failed,
         "explanation": record.explanation,
         "result_key": record.result_key,
+        "without_sensitive": record.without_sensitive,
     }
 
 
@@ -215,4 +222,5 @@ def _batch(matter_id: MatterId, request_id: RequestId, item: Item) -> BatchRecor
         failed=item["failed"],
         explanation=item.get("explanation"),
         result_key=item.get("result_key"),
+        without_sensitive=item["without_sensitive"],
     )

@@ -59,6 +59,13 @@ class BulkJobReference(_Read):
     id: str
 
 
+class JobError(_Read):
+    """What a job died of, in the dialect's shape of errors."""
+
+    message: str = ""
+    details: str = ""
+
+
 class BulkJobDocument(_Read):
     """One export job; `request` is the echo of what was asked for, in listings."""
 
@@ -69,6 +76,7 @@ class BulkJobDocument(_Read):
     failed_recordings: int = 0
     skipped_recordings: int = 0
     percent: int | None = None
+    error: JobError | None = None
     request: dict[str, object] = Field(default_factory=dict)
 
 

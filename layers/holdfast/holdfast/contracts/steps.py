@@ -96,9 +96,9 @@ class SlotAnswer(_Message):
 
 
 class JobStarted(_Message):
-    """Whether the platform took the job."""
+    """CHECK the job; WAIT and try again; END, the batch was split."""
 
-    started: bool
+    next: Literal["CHECK", "WAIT", "END"]
     wait_s: int
 
 

@@ -30,6 +30,10 @@ REMEDIES: Mapping[str, Remedy] = {
     "PermissionMissing": Remedy(
         "genesys_permission", "give the OAuth client a role with the named permissions in the right divisions"
     ),
+    "SensitiveNotPermitted": Remedy(
+        "genesys_permission",
+        "give the OAuth client the named permission, then send the scope under a new request id",
+    ),
     "PlatformRejected": Remedy(
         "request_schema", "look up the platform's code; the request itself was not accepted"
     ),

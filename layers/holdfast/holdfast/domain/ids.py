@@ -18,8 +18,8 @@ UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 MATTER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 # Standing matters name their requests `{matter}:{interval start}`, hence the colon.
 REQUEST_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}"
-# What `batch_id` makes.
-BATCH_ID_PATTERN = r"a\d{2,}-b\d{6,}"
+# What `batch_id` makes, and `halves_of` of that.
+BATCH_ID_PATTERN = r"a\d{2,}-b\d{6,}(?:\.[12])*"
 
 _UUID = re.compile(UUID_PATTERN)
 
@@ -37,3 +37,13 @@ def batch_prefix(attempt: int) -> str:
 def batch_id(attempt: int, index: int) -> BatchId:
     """Name the batch at a zero-based position; the names sort as the numbers do."""
     return BatchId(f"{batch_prefix(attempt)}b{index:06d}")
+
+
+def halves_of(whole: BatchId) -> tuple[BatchId, BatchId]:
+    """Name the two batches that take the place of one; they sort where it stood."""
+    return BatchId(f"{whole}.1"), BatchId(f"{whole}.2")
+
+
+def origin_of(piece: BatchId) -> BatchId:
+    """Name the batch of the scope that a piece came from, which may be itself."""
+    return BatchId(piece.partition(".")[0])

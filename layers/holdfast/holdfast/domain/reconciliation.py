@@ -24,6 +24,7 @@ class Reason(StrEnum):
 
     FAILED_AT_PLATFORM = "failed_at_platform"
     SKIPPED_BY_PLATFORM = "skipped_by_platform"
+    SENSITIVE_NOT_PERMITTED = "sensitive_not_permitted"
     DELETED_AT_PLATFORM = "deleted_at_platform"
     TAGS_OMITTED = "tags_omitted"
     NOT_IN_MANIFEST = "not_in_manifest"
@@ -53,6 +54,8 @@ class Reason(StrEnum):
 MEANINGS: Mapping[Reason, str] = {
     Reason.FAILED_AT_PLATFORM: "the platform lists the recording as failed to export",
     Reason.SKIPPED_BY_PLATFORM: "the platform left the recording out, usually for its sensitive content",
+    Reason.SENSITIVE_NOT_PERMITTED: "the request asks for sensitive recordings, which the OAuth client"
+    " may not export; give it the permission, then send a new request",
     Reason.DELETED_AT_PLATFORM: "the recording was deleted at the platform before it could be exported",
     Reason.TAGS_OMITTED: "locked, hashed and receipted; the object has no room for all of our tags",
     Reason.NOT_IN_MANIFEST: "locked, hashed and receipted; the export job's manifest does not list it",
@@ -221,7 +224,7 @@ class BatchAccount:
     arrivals.
 
     `known` is what the platform has been asked about so far, by conversation. `manifest` is the job's, in a
-    dialect that has manifests.
+    dialect that has manifests. `without_sensitive`: the job had to leave out what the request asked for.
     """
 
     conversations: Mapping[ConversationId, Medium]
@@ -230,6 +233,7 @@ class BatchAccount:
     known: Mapping[ConversationId, Sequence[PlatformRecording]]
     include_screen: bool = True
     manifest: Manifest | None = None
+    without_sensitive: bool = False
 
     def outstanding(self) -> int:
         """Count the recordings that a finished job still owes; a job that failed promises nothing."""
@@ -292,12 +296,17 @@ class BatchAccount:
         skips_left = max(0, self.job.skipped - len(self._skipped()) - len(unexplained))
         for conversation_id, recording in self._undelivered():
             reason = self._absence(recording, skips_left)
-            skips_left -= reason is Reason.SKIPPED_BY_PLATFORM
+            skips_left -= reason is self._skip
             medium = self._counted_as(recording.medium, conversation_id)
             named[recording.recording_id] = Finding(
                 recording.recording_id, conversation_id, medium, False, reason
             )
         return [*named.values(), *self._unnamed(self.job.total - len(named), skips_left)]
+
+    @property
+    def _skip(self) -> Reason:
+        """Say why the job left recordings out on purpose."""
+        return Reason.SENSITIVE_NOT_PERMITTED if self.without_sensitive else Reason.SKIPPED_BY_PLATFORM
 
     def _relevant(self) -> list[Delivery]:
         """Leave out screens that this request did not ask for: an earlier export may have brought them."""
@@ -328,7 +337,7 @@ class BatchAccount:
         """Account for what the manifest names and the bucket does not have."""
         for recording_id, conversation_id in self._skipped().items():
             medium = self._medium(recording_id, conversation_id)
-            skip = Finding(recording_id, conversation_id, medium, False, Reason.SKIPPED_BY_PLATFORM)
+            skip = Finding(recording_id, conversation_id, medium, False, self._skip)
             yield recording_id, skip
         for recording_id, entry in self._named_and_absent().items():
             medium = self._counted_as(entry.medium, entry.conversation_id)
@@ -406,13 +415,13 @@ class BatchAccount:
             return Reason.NOT_ARRIVED
         if self.manifest and self.manifest.fault:
             return Reason(self.manifest.fault)
-        return Reason.SKIPPED_BY_PLATFORM if skips_left > 0 else Reason.NOT_DELIVERED
+        return self._skip if skips_left > 0 else Reason.NOT_DELIVERED
 
     def _unnamed(self, count: int, skips_left: int) -> list[Finding]:
         """Account for recordings that the job counted and nobody can name."""
         fault = Reason(self.manifest.fault) if self.manifest and self.manifest.fault else Reason.UNKNOWN
         otherwise = BROKEN_OFF.get(self.job.state, fault)
-        reasons = [Reason.SKIPPED_BY_PLATFORM if place < skips_left else otherwise for place in range(count)]
+        reasons = [self._skip if place < skips_left else otherwise for place in range(count)]
         return [Finding(None, None, Medium.UNKNOWN, False, reason) for reason in reasons]
 
     def _medium(self, recording_id: RecordingId, conversation_id: ConversationId) -> Medium:

@@ -48,14 +48,15 @@ class BatchState(StrEnum):
     FULFILLED = "FULFILLED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    SPLIT = "SPLIT"  # two halves took its place
 
     @property
     def is_terminal(self) -> bool:
-        """Tell whether the job has ended, well or not."""
+        """Tell whether the batch has come to its end, well or not."""
         return not BATCH_MOVES[self]
 
 
-_ENDS = frozenset({BatchState.FULFILLED, BatchState.FAILED, BatchState.CANCELLED})
+_ENDS = frozenset({BatchState.FULFILLED, BatchState.FAILED, BatchState.CANCELLED, BatchState.SPLIT})
 BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     BatchState.PLANNED: frozenset({BatchState.STARTING, BatchState.FAILED}),
     BatchState.STARTING: frozenset({BatchState.PENDING, BatchState.READY, BatchState.PROCESSING}) | _ENDS,
@@ -65,6 +66,7 @@ BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     BatchState.FULFILLED: frozenset(),
     BatchState.FAILED: frozenset(),
     BatchState.CANCELLED: frozenset(),
+    BatchState.SPLIT: frozenset(),
 }
 
 

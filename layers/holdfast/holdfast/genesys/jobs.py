@@ -1,5 +1,7 @@
 """What export jobs have in common in every dialect: their states, and how one's own is found again."""
 
+import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from holdfast.domain.states import BatchState
@@ -7,11 +9,23 @@ from holdfast.errors import UnknownPlatformState
 
 MAX_BUSY_JOBS = 2  # in PENDING or PROCESSING, per organisation (the vendor's SDK, postRecordingJobs)
 
-_STATES = {
-    state.value: state for state in BatchState if state not in (BatchState.PLANNED, BatchState.STARTING)
+_STATES: Mapping[str, BatchState] = {
+    state.value: state
+    for state in (
+        BatchState.PENDING,
+        BatchState.READY,
+        BatchState.PROCESSING,
+        BatchState.FULFILLED,
+        BatchState.FAILED,
+        BatchState.CANCELLED,
+    )
 }
 _BROKEN_OFF = frozenset({BatchState.FAILED, BatchState.CANCELLED})
 _CLOCK_SKEW = timedelta(minutes=5)
+MAX_ERROR = 200
+# What has an @, or four digits or more, or is too long for a word.
+_PRIVATE = re.compile(r"\S*@\S*|\S*\d[\d\s().-]{2,}\d\S*|\S{40,}")
+_WORDS = re.compile(r"[A-Za-z0-9:;,.()'/_-]+")
 
 
 def job_state(job_id: str, word: str) -> BatchState:
@@ -24,6 +38,15 @@ def job_state(job_id: str, word: str) -> BatchState:
     if state is None:
         raise UnknownPlatformState(f"export job {job_id}: unknown state {word[:40]!r}")
     return state
+
+
+def job_error(text: str | None) -> str:
+    """Read what the platform says a job died of, as words for a person.
+
+    Free text may name anybody: addresses, numbers of some length and whatever is no word are left out.
+    """
+    words = _WORDS.findall(_PRIVATE.sub("...", text or ""))
+    return " ".join(words)[:MAX_ERROR]
 
 
 def is_the_job(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from holdfast.contracts.steps import BatchRun, SlotAnswer
 from holdfast.domain.waits import MIN_WAIT_S
-from holdfast.errors import PlatformNotFound
+from holdfast.errors import PlatformNotFound, UnknownPlatformState
 from holdfast.ports import Clock, ExportJobs, HeldSlot, JobSlots, Telemetry
 
 LEASE = timedelta(minutes=30)
@@ -33,20 +33,27 @@ def acquire_job_slot(
     if slots.acquire(run.owner, lease_until):
         return SlotAnswer(acquired=True, wait_s=MIN_WAIT_S)
     expired = [held for held in slots.held() if held.lease_until < now]
-    abandoned = [held for held in expired if _has_ended(held, jobs)]
+    overdue = {held.owner for held in expired if held.lease_until + job_deadline < now}
+    abandoned = [held for held in expired if _has_ended(held, jobs, is_overdue=held.owner in overdue)]
     for held in abandoned:
         slots.free(held.owner)
         telemetry.warn("slot_taken_over", slot_owner=held.owner)
     for held in expired:
-        if held.job_id and held not in abandoned and held.lease_until + job_deadline < now:
+        if held.job_id and held.owner in overdue and held not in abandoned:
             jobs.cancel(held.job_id)
             telemetry.warn("export_job_abandoned", export_job_id=held.job_id, slot_owner=held.owner)
     acquired = bool(abandoned) and slots.acquire(run.owner, lease_until)
     return SlotAnswer(acquired=acquired, wait_s=MIN_WAIT_S if acquired else WAIT_S)
 
 
-def _has_ended(held: HeldSlot, jobs: ExportJobs) -> bool:
+def _has_ended(held: HeldSlot, jobs: ExportJobs, *, is_overdue: bool) -> bool:
+    """Read the job as terminal; one in a state nobody knows counts as ended once it is overdue.
+
+    Otherwise it would keep its slot for ever. If it still runs, the platform's own limit says so.
+    """
     try:
         return held.job_id is None or jobs.read(held.job_id).state.is_terminal
     except PlatformNotFound:
         return True
+    except UnknownPlatformState:
+        return is_overdue

@@ -7,8 +7,9 @@ from holdfast.contracts.steps import BatchRun, JobChecked
 from holdfast.domain.states import BatchState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
 from holdfast.errors import LedgerRuleBroken, PlatformThrottled
-from holdfast.ports import BatchBook, Clock, Counter, ExportJobs, JobSlots, Telemetry, WorkFiles
+from holdfast.ports import BatchBook, Clock, Counter, ExportJob, ExportJobs, JobSlots, Telemetry, WorkFiles
 from holdfast.steps.files import BatchFiles
+from holdfast.steps.halving import halve
 
 
 def check_export_job(
@@ -24,7 +25,8 @@ def check_export_job(
 ) -> JobChecked:
     """Read the job and write down what it says; a terminal job gives its slot back.
 
-    A job that has not ended by its deadline is cancelled, so that nobody waits for it for ever.
+    What a job FAILED to export is tried again in halves, as long as there are any. A job that has not ended
+    by its deadline is cancelled, so that nobody waits for it for ever.
 
     Raises:
         UnknownPlatformState: the platform said a word we do not know; never a loop.
@@ -42,6 +44,11 @@ def check_export_job(
         telemetry.count(Counter.THROTTLES)
         return JobChecked(next="WAIT", wait_s=bounded(throttled.retry_after_s))
     now = clock.now()
+    may_split = job.state is BatchState.FAILED and not batch.state.is_terminal
+    if may_split and halve(batch, batches=batches, files=files, clock=clock, telemetry=telemetry):
+        telemetry.count(Counter.JOBS_BROKEN_OFF)
+        slots.free(str(run.owner))
+        return JobChecked(next="END", wait_s=MIN_WAIT_S)
     if not batch.state.is_terminal:
         batch = replace(
             batch,
@@ -51,6 +58,7 @@ def check_export_job(
             total=job.total,
             skipped=job.skipped,
             failed=job.failed,
+            explanation=batch.explanation or _explanation(job),
         )
         batches.advance(batch)
         if job.state.is_terminal:
@@ -66,6 +74,21 @@ def check_export_job(
         return JobChecked(next="EXECUTE", wait_s=MIN_WAIT_S)
     elapsed = now - (batch.job_created_at or now)
     if elapsed > job_deadline:
+        said = f"export job {job.job_id} was still {job.state} after its deadline, so Holdfast cancelled it"
+        batches.advance(replace(batch, explanation=f"{said}; ask the vendor why, then send a new request."))
         jobs.cancel(job.job_id)
         telemetry.warn("export_job_overdue", export_job_id=job.job_id, batch_id=run.batch_id, state=job.state)
     return JobChecked(next="WAIT", wait_s=poll_wait_s(elapsed.total_seconds(), job.percent))
+
+
+def _explanation(job: ExportJob) -> str | None:
+    """Say what a person must know of a job that broke off."""
+    if job.state is BatchState.CANCELLED:
+        return (
+            f"Export job {job.job_id} was cancelled at the platform, and not by Holdfast; ask its"
+            " administrators, then send a new request."
+        )
+    if job.state is BatchState.FAILED:
+        said = f": {job.error.rstrip('.')}" if job.error else ", without saying why"
+        return f"Export job {job.job_id} FAILED at the platform{said}."
+    return None

@@ -115,6 +115,7 @@ class Reconciliation:
             deliveries=[delivery for deliveries in arrived for delivery in deliveries],
             known=files.known(),
             include_screen=self._scope.include_screen,
+            without_sensitive=batch.without_sensitive,
             manifest=manifest,
         )
 

@@ -4,8 +4,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+from holdfast import errors
 from holdfast.contracts.steps import Failing, FailureRecorded
 from holdfast.doctor.refusals import remedy_for
 from holdfast.domain.ids import (
@@ -20,15 +22,24 @@ from holdfast.domain.states import BatchState
 from holdfast.ports import BatchBook, Clock, Counter, RequestBook, Telemetry
 
 MAX_EXPLANATION = 2_000
+# Trouble between Step Functions and a function, or a function that took too long.
+_PASSING = ("Lambda.", "Sandbox.", "States.Timeout", "States.TaskTimedOut")
 
 
 def record_failure(
-    failing: Failing, *, requests: RequestBook, batches: BatchBook, clock: Clock, telemetry: Telemetry
+    failing: Failing,
+    *,
+    requests: RequestBook,
+    batches: BatchBook,
+    job_deadline: timedelta,
+    clock: Clock,
+    telemetry: Telemetry,
 ) -> FailureRecorded:
     """Name the error, its layer and its remedy.
 
     Fails the request that this execution owns, and no other; or the one batch that the workflow worked for,
-    whose siblings go on.
+    whose siblings go on. What may pass by itself leaves the batch open until its job's deadline: the next
+    round of exports goes on with it.
     """
     error, message = innermost_error(failing.input.get("failure"))
     remedy = remedy_for(error)
@@ -47,13 +58,21 @@ def record_failure(
     )
     batch_id = _id(ids.get("batch_id"), BATCH_ID_PATTERN)
     if matter_id and batch_id:
-        batch = batches.read(MatterId(matter_id), RequestId(request_id), BatchId(batch_id))
-        if not batch.state.is_terminal:
-            failed = replace(batch, state=BatchState.FAILED, ended_at=clock.now(), explanation=explanation)
-            batches.advance(failed)
+        batch, now = batches.read(MatterId(matter_id), RequestId(request_id), BatchId(batch_id)), clock.now()
+        began_at = batch.job_created_at or requests.read(batch.matter_id, batch.request_id).opened_at
+        if may_pass(error) and now - began_at < job_deadline:
+            telemetry.warn("batch_interrupted", batch_id=batch_id, request_id=request_id, error=error)
+        elif not batch.state.is_terminal:
+            batches.advance(replace(batch, state=BatchState.FAILED, ended_at=now, explanation=explanation))
     telemetry.count(Counter.RUNS_FAILED)
     telemetry.warn("run_failed", workflow=failing.workflow, error=error, layer=remedy.layer, is_ours=is_ours)
     return FailureRecorded(matter_id=matter_id, request_id=request_id, error=error, explanation=explanation)
+
+
+def may_pass(error: str) -> bool:
+    """Tell from an error's name whether the same work may succeed later."""
+    ours = getattr(errors, error, None)
+    return (isinstance(ours, type) and issubclass(ours, errors.TransientError)) or error.startswith(_PASSING)
 
 
 def innermost_error(failure: object) -> tuple[str, str]:

@@ -6,9 +6,16 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import BatchRun, JobStarted
 from holdfast.domain.states import BatchState
 from holdfast.domain.waits import MIN_WAIT_S, bounded
-from holdfast.errors import PlatformThrottled, RefusedError, TooManyJobs
+from holdfast.errors import (
+    PayloadTooLarge,
+    PlatformThrottled,
+    RefusedError,
+    SensitiveNotPermitted,
+    TooManyJobs,
+)
 from holdfast.ports import (
     BatchBook,
+    BatchRecord,
     Clock,
     Counter,
     ExportJobs,
@@ -19,8 +26,10 @@ from holdfast.ports import (
     WorkFiles,
 )
 from holdfast.steps.files import BatchFiles
+from holdfast.steps.halving import halve
 
 NO_SLOT_WAIT_S = 60
+_END = JobStarted(next="END", wait_s=MIN_WAIT_S)
 
 
 def start_export_job(
@@ -38,21 +47,20 @@ def start_export_job(
 
     The intent is written before the platform is asked. Where an intent is found without a job, an earlier
     answer may have been lost: the platform's own list is read first, because creating is not idempotent.
+    A batch the platform finds too large is split. What the client may not export is left out, and missing
+    with its reason.
 
     Raises:
         PlatformAnswerLost: no answer came; the repeat looks the job up.
         RefusedError: the platform will not have it; the slot is given back if no job can be running in it.
     """
     batch = batches.read(run.matter_id, run.request_id, run.batch_id)
+    if batch.state is BatchState.SPLIT:
+        slots.free(str(run.owner))
+        return _END
     job_id = batch.job_id
     if job_id is None:
-        request = DiscoveryRequest.model_validate_json(requests.read(run.matter_id, run.request_id).body)
-        conversations = BatchFiles(files, run.matter_id, run.request_id, run.batch_id).conversations()
-        selection = ExportSelection(
-            [one.conversation_id for one in conversations],
-            request.scope.to_domain(),
-            frozenset(one.medium for one in conversations),
-        )
+        selection = _selection(batch, requests, files)
         was_tried = batch.state is BatchState.STARTING
         try:
             job_id = jobs.find(selection, batch.job_created_at or clock.now()) if was_tried else None
@@ -64,13 +72,21 @@ def start_export_job(
                 job_id = jobs.create(selection)
         except TooManyJobs:
             telemetry.note("no_job_slot_at_platform", batch_id=run.batch_id, request_id=run.request_id)
-            return JobStarted(started=False, wait_s=NO_SLOT_WAIT_S)
+            return JobStarted(next="WAIT", wait_s=NO_SLOT_WAIT_S)
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
-            return JobStarted(started=False, wait_s=bounded(throttled.retry_after_s))
-        except RefusedError:
+            return JobStarted(next="WAIT", wait_s=bounded(throttled.retry_after_s))
+        except SensitiveNotPermitted:
+            telemetry.warn("sensitive_not_permitted", batch_id=run.batch_id, request_id=run.request_id)
+            batches.advance(replace(batch, without_sensitive=True))
+            return JobStarted(next="WAIT", wait_s=MIN_WAIT_S)
+        except RefusedError as refused:
             if not was_tried:  # no job can have come of it, and others wait for the slot
                 slots.free(str(run.owner))
+            is_too_large = isinstance(refused, PayloadTooLarge)
+            if is_too_large and halve(batch, batches=batches, files=files, clock=clock, telemetry=telemetry):
+                slots.free(str(run.owner))
+                return _END
             raise
         batch = replace(batch, state=BatchState.PENDING, job_id=job_id)
         batches.advance(batch)
@@ -79,4 +95,15 @@ def start_export_job(
             "export_job_created", export_job_id=job_id, batch_id=run.batch_id, request_id=run.request_id
         )
     slots.run(run.owner, job_id)
-    return JobStarted(started=True, wait_s=MIN_WAIT_S)
+    return JobStarted(next="CHECK", wait_s=MIN_WAIT_S)
+
+
+def _selection(batch: BatchRecord, requests: RequestBook, files: WorkFiles) -> ExportSelection:
+    request = DiscoveryRequest.model_validate_json(requests.read(batch.matter_id, batch.request_id).body)
+    conversations = BatchFiles(files, batch.matter_id, batch.request_id, batch.batch_id).conversations()
+    scope = request.scope.to_domain()
+    return ExportSelection(
+        [one.conversation_id for one in conversations],
+        replace(scope, include_sensitive=scope.include_sensitive and not batch.without_sensitive),
+        frozenset(one.medium for one in conversations),
+    )

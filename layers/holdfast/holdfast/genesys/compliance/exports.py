@@ -15,7 +15,7 @@ from holdfast.domain.media import Medium
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState
 from holdfast.errors import PayloadTooLarge, PlatformRejected, TooManyJobs
-from holdfast.genesys.jobs import MAX_BUSY_JOBS, is_the_job, job_state
+from holdfast.genesys.jobs import MAX_BUSY_JOBS, is_the_job, job_error, job_state
 from holdfast.genesys.transport import Transport
 from holdfast.ports import Clock, ExportJob, ExportSelection
 
@@ -29,8 +29,8 @@ _MAX_PAGES = 10_000
 class ComplianceExportJobs:
     """Implements `ports.ExportJobs`."""
 
-    # How large a request may be is not documented, and field reports advise small ones; this is below 2 kB.
-    most_conversations = 40
+    # How large a request may be is not documented; one that is too large is split.
+    most_conversations = 500
 
     def __init__(self, transport: Transport, _clock: Clock, *, integration_id: str) -> None:
         self._transport = transport
@@ -103,4 +103,5 @@ def _job(document: BulkJobDocument) -> ExportJob:
         skipped=document.skipped_recordings,
         failed=document.failed_recordings,
         percent=document.percent,
+        error=job_error(f"{document.error.message}: {document.error.details}") if document.error else "",
     )

@@ -1,7 +1,7 @@
 """Legal holds of the Compliance API: by reference, so that those of several matters stand side by side."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from holdfast.contracts.compliance import (
     REFERENCE_PATTERN,
@@ -12,7 +12,7 @@ from holdfast.contracts.compliance import (
     StandingHolds,
 )
 from holdfast.domain.ids import ConversationId, MatterId
-from holdfast.errors import PlatformConflict, SettingsInvalid
+from holdfast.errors import PayloadTooLarge, PlatformConflict, SettingsInvalid
 from holdfast.genesys.transport import Transport
 from holdfast.ports import HoldRefusal, RefusalKind
 
@@ -40,38 +40,64 @@ class LegalHolds:
         self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
     ) -> frozenset[ConversationId]:
         """Ask who holds them; only the matter's own reference counts. The call is a POST that only reads."""
-        query, reference = HoldQuery(conversation_ids=list(conversation_ids)), _reference(matter_id)
-        answer = self._transport.post(f"{_HOLDS}/query", query, is_repeatable=True)
-        return frozenset(
-            ConversationId(hold.conversation_id.lower())
-            for hold in answer.read(StandingHolds).holds
-            if reference in hold.references
-        )
+        reference = _reference(matter_id)
+
+        def ask(part: Sequence[ConversationId]) -> list[ConversationId]:
+            query = HoldQuery(conversation_ids=list(part))
+            answer = self._transport.post(f"{_HOLDS}/query", query, is_repeatable=True)
+            return [
+                ConversationId(hold.conversation_id.lower())
+                for hold in answer.read(StandingHolds).holds
+                if reference in hold.references
+            ]
+
+        return frozenset(_in_parts(conversation_ids, ask))
 
     def place(self, conversation_ids: Sequence[ConversationId], matter_id: MatterId) -> Sequence[HoldRefusal]:
         """Hold, acknowledged and under the matter's reference.
 
         A 409 for the whole call means that the platform still synchronises what was uploaded.
         """
-        placement = HoldPlacement(
-            conversation_ids=list(conversation_ids), externalReferenceId=_reference(matter_id)
-        )
-        try:
-            outcome = self._transport.post(_HOLDS, placement).read(HoldOutcome)
-        except PlatformConflict:
-            return [HoldRefusal(one, RefusalKind.CONFLICT) for one in conversation_ids]
-        return _refusals(outcome)
+        reference = _reference(matter_id)
+
+        def hold(part: Sequence[ConversationId]) -> list[HoldRefusal]:
+            placement = HoldPlacement(conversation_ids=list(part), externalReferenceId=reference)
+            try:
+                return _refusals(self._transport.post(_HOLDS, placement).read(HoldOutcome))
+            except PlatformConflict:
+                return [HoldRefusal(one, RefusalKind.CONFLICT) for one in part]
+
+        return _in_parts(conversation_ids, hold)
 
     def release(
         self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
     ) -> Sequence[HoldRefusal]:
         """Let go of the matter's own reference; what does not bear it is no refusal."""
-        release = HoldRelease(
-            conversation_ids=list(conversation_ids), externalReferenceId=_reference(matter_id)
-        )
-        answer = self._transport.post(f"{_HOLDS}/release", release, is_repeatable=True)
-        refusals = _refusals(answer.read(HoldOutcome))
+        reference = _reference(matter_id)
+
+        def let_go(part: Sequence[ConversationId]) -> list[HoldRefusal]:
+            release = HoldRelease(conversation_ids=list(part), externalReferenceId=reference)
+            answer = self._transport.post(f"{_HOLDS}/release", release, is_repeatable=True)
+            return _refusals(answer.read(HoldOutcome))
+
+        refusals = _in_parts(conversation_ids, let_go)
         return [refusal for refusal in refusals if refusal.kind is not RefusalKind.NOT_FOUND]
+
+
+def _in_parts[Answered](
+    conversation_ids: Sequence[ConversationId], call: Callable[[Sequence[ConversationId]], list[Answered]]
+) -> list[Answered]:
+    """Call for all at once, or for each half where the platform finds that too large."""
+    try:
+        return call(conversation_ids)
+    except PayloadTooLarge:
+        if len(conversation_ids) == 1:
+            raise
+        middle = len(conversation_ids) // 2
+        return [
+            *_in_parts(conversation_ids[:middle], call),
+            *_in_parts(conversation_ids[middle:], call),
+        ]
 
 
 def _refusals(outcome: HoldOutcome) -> list[HoldRefusal]:

@@ -18,14 +18,21 @@ from holdfast.domain.moments import to_text
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState
-from holdfast.errors import PlatformNotFound, PlatformRejected, TooManyJobs
-from holdfast.genesys.jobs import MAX_BUSY_JOBS, is_the_job, job_state
+from holdfast.errors import (
+    PermissionMissing,
+    PlatformNotFound,
+    PlatformRejected,
+    SensitiveNotPermitted,
+    TooManyJobs,
+)
+from holdfast.genesys.jobs import MAX_BUSY_JOBS, is_the_job, job_error, job_state
 from holdfast.genesys.platform.query import conversations_query
 from holdfast.genesys.transport import Transport
 from holdfast.ports import Clock, ExportJob, ExportSelection
 
 _JOBS = "/api/v2/recording/jobs"
 _PAGE_SIZE = 100
+_SENSITIVE = "recording:recording:viewSensitiveData"
 _CHOSEN_AT_CREATION = {"action_date", "screen_recording_action_date"}
 
 
@@ -48,6 +55,10 @@ class BulkExportJobs:
         """Create a job for exactly these conversations; it waits for `execute`."""
         try:
             answer = self._transport.post(_JOBS, self._request(selection))
+        except PermissionMissing as missing:
+            if _SENSITIVE in missing.permissions:
+                raise SensitiveNotPermitted(str(missing), permissions=missing.permissions) from None
+            raise
         except PlatformRejected as rejected:
             # How the platform refuses a job too many is not documented; whether it has too many can be seen.
             if self._busy_jobs() >= MAX_BUSY_JOBS:
@@ -160,4 +171,5 @@ def _job(document: ExportJobDocument) -> ExportJob:
         skipped=document.total_skipped_recordings,
         failed=document.total_failed_recordings,
         percent=document.percent_progress,
+        error=job_error(document.error_message),
     )
