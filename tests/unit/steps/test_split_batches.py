@@ -155,6 +155,7 @@ def test_a_repeated_check_of_a_split_batch_ends() -> None:
     house.jobs.move(start_job(house), state=BatchState.FAILED)
     house.check_export_job(batch_run())
     before = house.observable()
+    house.clock.forward(timedelta(minutes=1))
 
     assert house.check_export_job(batch_run()).next == "END"
     assert house.observable() == before
