@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 
-from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.tags import MAX_TAGS, TagPlan
-from holdfast.ports import Finding, LargeObject, OpenedObject, RecordFile
+from holdfast.ports import Finding, LargeObject, ListingMark, OpenedObject, RecordFile, VersionPage
+from tests.fakes.clock import NOON
 from tests.fakes.effects import Effects
 
 CHUNK_BYTES = 64
@@ -23,13 +26,15 @@ class StoredVersion:
 
 
 class EvidenceInMemory:
-    """Implements `ports.EvidenceBucket`; what cannot be opened is named in `broken`."""
+    """Implements `ports.EvidenceBucket` and `ports.EvidenceListing`; what cannot be opened is in `broken`."""
 
     def __init__(self, effects: Effects | None = None, *, name: str = "holdfast-evidence") -> None:
         self.name = name
         self.effects = effects or Effects()
         self.stored: dict[tuple[str, str], StoredVersion] = {}
         self.broken: dict[str, Exception] = {}
+        self.page_size = 1000
+        self._arrivals: dict[tuple[str, str], Arrival] = {}
 
     def put(
         self,
@@ -38,11 +43,27 @@ class EvidenceInMemory:
         *,
         tags: Mapping[str, str] | None = None,
         size_bytes: int | None = None,
+        at: datetime = NOON,
     ) -> ObjectVersion:
         """Upload, as the vendor does; a `size_bytes` may be claimed for content too large to make."""
         version_id = f"v{1 + sum(known == key for known, _ in self.stored)}"
         self.stored[key, version_id] = StoredVersion(content, dict(tags or {}))
-        return ObjectVersion(self.name, key, version_id, len(content) if size_bytes is None else size_bytes)
+        version = ObjectVersion(
+            self.name, key, version_id, len(content) if size_bytes is None else size_bytes
+        )
+        self._arrivals[key, version_id] = Arrival(version, at)
+        return version
+
+    def page(self, prefix: str, after: ListingMark | None) -> VersionPage:
+        # By key, the newest version of each first.
+        ordered = sorted(self._arrivals, key=lambda named: (named[0].encode(), -int(named[1][1:])))
+        start = ordered.index((after.key, after.version_id)) + 1 if after else 0
+        listed = [named for named in ordered[start:] if named[0].startswith(prefix)]
+        page = list(islice(listed, self.page_size))
+        return VersionPage(
+            [self._arrivals[named] for named in page],
+            ListingMark(*page[-1]) if len(listed) > len(page) else None,
+        )
 
     def at(self, version: ObjectVersion) -> StoredVersion:
         """Look at a version."""
@@ -117,6 +138,18 @@ class RecordFilesInMemory:
         content = b"".join(line + b"\n" for line in lines)
         standing = self.files.setdefault(key, content)
         return RecordFile(key, hashlib.sha256(standing).hexdigest(), len(standing))
+
+
+class ArrivalQueueInMemory:
+    """Implements `ports.ArrivalQueue`."""
+
+    def __init__(self, effects: Effects | None = None) -> None:
+        self.effects = effects or Effects()
+        self.bodies: list[str] = []
+
+    def send(self, body: str) -> None:
+        self.effects.happen("sent", body)
+        self.bodies.append(body)
 
 
 class HashQueueInMemory:

@@ -25,6 +25,8 @@ from holdfast.contracts.steps import (
     ScopeReading,
     Sealed,
     SlotAnswer,
+    Sweep,
+    Swept,
 )
 from holdfast.domain.ids import MatterId, RequestId, batch_id
 from holdfast.ports import BatchRecord, RequestRecord
@@ -45,8 +47,10 @@ from holdfast.steps.seal_custody import seal_custody
 from holdfast.steps.secure_objects import Securing
 from holdfast.steps.start_export_job import start_export_job
 from holdfast.steps.start_scope_query import start_scope_query
+from holdfast.steps.sweep_evidence import sweep_evidence
 from tests.events import load_event
 from tests.fakes.buckets import (
+    ArrivalQueueInMemory,
     EvidenceInMemory,
     HashQueueInMemory,
     RecordFilesInMemory,
@@ -60,6 +64,7 @@ from tests.fakes.ledger import (
     ParkingInMemory,
     RequestsInMemory,
     SlotsInMemory,
+    SweepsInMemory,
 )
 from tests.fakes.platform import (
     CatalogueInMemory,
@@ -75,6 +80,7 @@ MATTER, REQUEST = MatterId("M-2026-001"), RequestId("R-1")
 RUN = Run(matter_id=MATTER, request_id=REQUEST)
 EXECUTION = "arn:execution:1"
 DEADLINE = timedelta(hours=24)
+SWEEP_AGE = timedelta(minutes=15)
 JOB_DEADLINE = timedelta(hours=72)
 
 
@@ -99,6 +105,7 @@ class House:
     requests: RequestsInMemory = field(default_factory=RequestsInMemory)
     batches: BatchesInMemory = field(default_factory=BatchesInMemory)
     slots: SlotsInMemory = field(default_factory=SlotsInMemory)
+    sweeps: SweepsInMemory = field(default_factory=SweepsInMemory)
     parking: ParkingInMemory = field(default_factory=ParkingInMemory)
     files: WorkFilesInMemory = field(default_factory=WorkFilesInMemory)
     records: RecordFilesInMemory = field(default_factory=RecordFilesInMemory)
@@ -112,12 +119,14 @@ class House:
     hash_limit_bytes: int = 1_000
     conversations: ConversationsInMemory = field(init=False)
     evidence: EvidenceInMemory = field(init=False)
+    arrival_queue: ArrivalQueueInMemory = field(init=False)
     hash_queue: HashQueueInMemory = field(init=False)
     jobs: ExportJobsInMemory = field(init=False)
 
     def __post_init__(self) -> None:
         self.conversations = ConversationsInMemory(self.effects)
         self.evidence = EvidenceInMemory(self.effects)
+        self.arrival_queue = ArrivalQueueInMemory(self.effects)
         self.hash_queue = HashQueueInMemory(self.effects)
         self.jobs = ExportJobsInMemory(self.clock)
 
@@ -135,6 +144,7 @@ class House:
                 self.files.files,
                 self.records.files,
                 self.evidence.stored,
+                self.arrival_queue.bodies,
                 self.hash_queue.waiting,
                 self.jobs.jobs,
                 self.holds.protected,
@@ -263,6 +273,19 @@ class House:
             messages,
             evidence_bucket_name=self.evidence.name,
             parking=self.parking,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def sweep_evidence(self, prefix: str = "") -> Swept:
+        return sweep_evidence(
+            Sweep(prefix=prefix),
+            listing=self.evidence,
+            receipts=self.conversations,
+            arrival_queue=self.arrival_queue,
+            sweeps=self.sweeps,
+            least_age=SWEEP_AGE,
+            has_time=self.patience,
             clock=self.clock,
             telemetry=self.telemetry,
         )

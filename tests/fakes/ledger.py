@@ -37,10 +37,12 @@ from holdfast.ports import (
     Entry,
     HeldSlot,
     LargeObject,
+    ListingMark,
     ParkedMessage,
     PlatformHoldRecord,
     RequestRecord,
     SlotOwner,
+    SweepMark,
 )
 from tests.fakes.effects import Effects
 
@@ -321,6 +323,22 @@ class SlotsInMemory:
 
     def free(self, owner: str) -> None:
         self._taken = {number: slot for number, slot in self._taken.items() if slot.owner != owner}
+
+
+class SweepsInMemory:
+    """Implements `ports.SweepBook`."""
+
+    def __init__(self) -> None:
+        self.marks: dict[str, SweepMark] = {}
+
+    def read(self, prefix: str) -> SweepMark:
+        return self.marks.get(prefix, SweepMark(prefix))
+
+    def move(self, mark: SweepMark, after: ListingMark | None, at: datetime) -> SweepMark | None:
+        if self.read(mark.prefix).revision != mark.revision:
+            return None
+        self.marks[mark.prefix] = replace(mark, after=after, revision=mark.revision + 1)
+        return self.marks[mark.prefix]
 
 
 class ParkingInMemory:

@@ -82,9 +82,11 @@ def upload(
     """Let the vendor write one recording: the media and its sidecar."""
     file = f"{recording_id(conversation, number)}.wav"
     return [
-        house.evidence.put(key_of(conversation, file), media),
+        house.evidence.put(key_of(conversation, file), media, at=house.clock.now()),
         house.evidence.put(
-            key_of(conversation, file + "_metadata.json"), json.dumps({"mediaType": medium}).encode()
+            key_of(conversation, file + "_metadata.json"),
+            json.dumps({"mediaType": medium}).encode(),
+            at=house.clock.now(),
         ),
     ]
 

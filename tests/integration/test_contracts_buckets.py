@@ -3,27 +3,32 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import botocore.session
 import pytest
 from moto import mock_aws
 
-from holdfast.aws.buckets import EvidenceBucketSetup, EvidenceS3, RecordsS3, WorkS3
-from holdfast.aws.queues import HashSqs, StepFunctionsRuns
+from holdfast.aws.buckets import EvidenceBucketSetup, EvidenceListingS3, EvidenceS3, RecordsS3, WorkS3
+from holdfast.aws.queues import ArrivalSqs, HashSqs, StepFunctionsRuns
 from holdfast.contracts.arrivals import read_large_object
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.tags import TagPlan
 from holdfast.ports import (
+    ArrivalQueue,
     BucketSetup,
     EvidenceBucket,
+    EvidenceListing,
     HashQueue,
     LargeObject,
+    ListingMark,
     RecordFiles,
     Runs,
     WorkFiles,
 )
 from tests.fakes.buckets import (
+    ArrivalQueueInMemory,
     BucketSetupInMemory,
     EvidenceInMemory,
     HashQueueInMemory,
@@ -64,6 +69,7 @@ class Evidence:
     bucket: EvidenceBucket
     put: Callable[[str, bytes, Mapping[str, str]], ObjectVersion]
     is_locked: Callable[[ObjectVersion], bool]
+    listing: EvidenceListing
 
 
 @pytest.fixture(params=WHERE)
@@ -71,7 +77,10 @@ def evidence(request: pytest.FixtureRequest, s3: Any) -> Evidence:
     if request.param == "in memory":
         fake = EvidenceInMemory()
         return Evidence(
-            fake, lambda key, content, tags: fake.put(key, content, tags=tags), lambda v: fake.at(v).is_locked
+            fake,
+            lambda key, content, tags: fake.put(key, content, tags=tags),
+            lambda v: fake.at(v).is_locked,
+            fake,
         )
     name = _bucket(s3, "evidence", ObjectLockEnabledForBucket=True)
 
@@ -88,7 +97,7 @@ def evidence(request: pytest.FixtureRequest, s3: Any) -> Evidence:
         answer = s3.head_object(Bucket=name, Key=version.key, VersionId=version.version_id)
         return bool(answer.get("ObjectLockLegalHoldStatus") == "ON")
 
-    return Evidence(EvidenceS3(s3), put, is_locked)
+    return Evidence(EvidenceS3(s3), put, is_locked, EvidenceListingS3(s3, bucket=name))
 
 
 KEYS = ["a/b.wav", "Ordner/ärger & mehr+100%=viel \N{CLAPPER BOARD}.wav", "_holdfast/canary/1"]
@@ -115,6 +124,69 @@ def test_a_version_is_read_in_pieces_and_whole(evidence: Evidence, content: byte
 
     assert hashlib.sha256(b"".join(pieces)).digest() == hashlib.sha256(content).digest()
     assert all(pieces)
+
+
+def test_every_version_is_listed_with_its_time_and_size_and_delete_markers_are_none(
+    evidence: Evidence, s3: Any
+) -> None:
+    keys = [*KEYS, "ü", "a//b"]
+    written = [evidence.put(key, b"x" * size, {}) for size, key in enumerate([*keys, *keys])]
+    if isinstance(evidence.listing, EvidenceListingS3):
+        s3.delete_object(Bucket="evidence", Key=keys[0])
+
+    page = evidence.listing.page("", None)
+
+    assert {arrival.version for arrival in page.arrivals} == set(written)
+    assert {arrival.arrived_at.utcoffset() for arrival in page.arrivals} == {timedelta(0)}
+    assert page.after is None
+
+
+def test_a_listing_keeps_to_its_prefix_and_goes_on_behind_its_mark(evidence: Evidence) -> None:
+    for key in ("a/1", "a/1", "a/2", "b/1"):
+        evidence.put(key, b"", {})
+    everything = [arrival.version for arrival in evidence.listing.page("a/", None).arrivals]
+
+    rests = [
+        [
+            arrival.version
+            for arrival in evidence.listing.page("a/", ListingMark(one.key, one.version_id)).arrivals
+        ]
+        for one in everything
+    ]
+
+    assert [version.key for version in everything] == ["a/1", "a/1", "a/2"]
+    assert rests == [everything[1:], everything[2:], []]
+
+
+class _Paged:
+    """An S3 whose pages are short, as botocore gives them."""
+
+    def __init__(self, *pages: Mapping[str, Any]) -> None:
+        self.pages = list(pages)
+        self.asked: list[Mapping[str, Any]] = []
+
+    def list_object_versions(self, **request: Any) -> Mapping[str, Any]:
+        self.asked.append(request)
+        return self.pages.pop(0)
+
+
+def test_a_page_that_is_cut_off_says_where_the_next_begins_and_that_is_asked_for() -> None:
+    cut = {"IsTruncated": True, "NextKeyMarker": "k", "NextVersionIdMarker": "v", "Versions": []}
+    between_keys = {"IsTruncated": True, "NextKeyMarker": "l"}
+    s3 = _Paged(cut, between_keys, {"IsTruncated": False})
+    listing = EvidenceListingS3(s3, bucket="evidence")
+
+    first = listing.page("p", None)
+    second = listing.page("p", first.after)
+    last = listing.page("p", second.after)
+
+    assert (first.after, second.after, last.after) == (ListingMark("k", "v"), ListingMark("l", ""), None)
+    where = {"Bucket": "evidence", "Prefix": "p"}
+    assert s3.asked == [
+        where,
+        {**where, "KeyMarker": "k", "VersionIdMarker": "v"},
+        {**where, "KeyMarker": "l"},
+    ]
 
 
 def test_what_is_read_says_whether_there_are_tags(evidence: Evidence) -> None:
@@ -239,6 +311,22 @@ def test_a_request_for_a_digest_arrives_as_it_was_sent(kind: str, s3: Any) -> No
         else [read_large_object(one["Body"]) for one in sqs.receive_message(QueueUrl=url)["Messages"]]
     )
     assert waiting == [large]
+
+
+@pytest.mark.parametrize("kind", WHERE)
+def test_a_notification_arrives_as_it_was_sent(kind: str, s3: Any) -> None:
+    fake, sqs = ArrivalQueueInMemory(), _client("sqs")
+    url = sqs.create_queue(QueueName="arrivals")["QueueUrl"]
+    queue: ArrivalQueue = fake if kind == "in memory" else ArrivalSqs(sqs, queue_url=url)
+
+    queue.send('{"Records": "ä"}')
+
+    waiting = (
+        fake.bodies
+        if kind == "in memory"
+        else [one["Body"] for one in sqs.receive_message(QueueUrl=url)["Messages"]]
+    )
+    assert waiting == ['{"Records": "ä"}']
 
 
 @pytest.mark.parametrize("kind", WHERE)

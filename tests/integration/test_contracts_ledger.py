@@ -17,6 +17,7 @@ from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.slots import SlotLedger
+from holdfast.aws.sweeps import SweepLedger
 from holdfast.aws.table import Item, Table
 from holdfast.domain.custody import ObjectVersion, Receipt
 from holdfast.domain.evidence_key import CANARY_PREFIX, Role
@@ -40,6 +41,7 @@ from holdfast.ports import (
     Dossier,
     JobSlots,
     LargeObject,
+    ListingMark,
     ParkedMessage,
     Parking,
     PlatformHoldRecord,
@@ -47,6 +49,8 @@ from holdfast.ports import (
     RequestBook,
     RequestRecord,
     SlotOwner,
+    SweepBook,
+    SweepMark,
 )
 from tests.fakes.clock import NOON
 from tests.fakes.ledger import (
@@ -55,6 +59,7 @@ from tests.fakes.ledger import (
     ParkingInMemory,
     RequestsInMemory,
     SlotsInMemory,
+    SweepsInMemory,
 )
 from tests.fakes.story import conversation_id, conversations, key_of, recording_id
 
@@ -76,6 +81,7 @@ class Ledger:
     receipts: ReceiptBook
     slots: JobSlots
     parking: Parking
+    sweeps: SweepBook
     begin_lifting: Callable[[ConversationId], None]
 
 
@@ -88,6 +94,7 @@ def _in_memory() -> Ledger:
         shelf,
         SlotsInMemory(),
         ParkingInMemory(),
+        SweepsInMemory(),
         shelf.begin_lifting,
     )
 
@@ -132,6 +139,7 @@ def _on_dynamodb() -> Ledger:
         ReceiptLedger(table),
         SlotLedger(table, organization_id="org"),
         ParkingLedger(table),
+        SweepLedger(table),
         begin_lifting,
     )
 
@@ -686,6 +694,30 @@ def test_a_message_is_parked_once_and_kept_as_it_came(ledger: Ledger) -> None:
         ledger.parking.park(message)
 
     assert list(ledger.parking.parked()) == [plain, known]
+
+
+# --- sweeps
+
+
+def test_a_sweep_finds_its_mark_again_and_each_prefix_has_its_own(ledger: Ledger) -> None:
+    begin, mark = ledger.sweeps.read(""), ListingMark("a/ä\x01", "v1")
+    assert begin == SweepMark("")
+
+    moved = ledger.sweeps.move(begin, mark, NOON)
+
+    assert moved == ledger.sweeps.read("") == SweepMark("", mark, 1)
+    assert ledger.sweeps.read("a/") == SweepMark("a/")
+    ended = ledger.sweeps.move(moved, None, LATER)
+    assert ended == ledger.sweeps.read("") == SweepMark("", None, 2)
+
+
+def test_a_mark_that_another_sweep_has_moved_stays(ledger: Ledger) -> None:
+    begin = ledger.sweeps.read("p")
+    first = ledger.sweeps.move(begin, ListingMark("k", ""), NOON)
+
+    assert ledger.sweeps.move(begin, ListingMark("z", ""), NOON) is None
+
+    assert ledger.sweeps.read("p") == first
 
 
 def test_the_names_of_recordings_are_never_an_empty_key(ledger: Ledger) -> None:

@@ -23,6 +23,7 @@ from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.slots import SlotLedger
+from holdfast.aws.sweeps import SweepLedger
 from holdfast.aws.table import Table, from_wire
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.doctor.refusals import REMEDIES
@@ -46,6 +47,7 @@ from holdfast.ports import (
     Claim,
     ExportSelection,
     LargeObject,
+    ListingMark,
     ParkedMessage,
     RequestRecord,
     SlotOwner,
@@ -451,6 +453,8 @@ def _fill(table: Table) -> None:
     )
     slots.acquire(owner, NOW)
     slots.run(owner, ExportJobId("job"))
+    sweeps = SweepLedger(table)
+    sweeps.move(sweeps.read("{prefix}"), ListingMark("key", "version"), NOW)
     ParkingLedger(table).park(
         ParkedMessage("{message_id}", "reason", NOW, "body", CONVERSATION, "fingerprint")
     )

@@ -18,10 +18,12 @@ from holdfast.domain.ids import MatterId
 from holdfast.errors import SettingsInvalid
 from holdfast.observability import PowertoolsTelemetry
 from holdfast.ports import (
+    ArrivalQueue,
     BatchBook,
     BucketSetup,
     ClaimBook,
     EvidenceBucket,
+    EvidenceListing,
     ExportJobs,
     Finding,
     HashQueue,
@@ -36,6 +38,7 @@ from holdfast.ports import (
     RequestBook,
     Runs,
     ScopeSource,
+    SweepBook,
     Telemetry,
     WorkFiles,
 )
@@ -153,11 +156,27 @@ def parking() -> Parking:
 
 
 @cache
+def sweeps() -> SweepBook:
+    """Give the sweeps of the ledger."""
+    from holdfast.aws.sweeps import SweepLedger  # noqa: PLC0415
+
+    return SweepLedger(_ledger())
+
+
+@cache
 def evidence() -> EvidenceBucket:
     """Give the evidence bucket."""
     from holdfast.aws.buckets import EvidenceS3  # noqa: PLC0415
 
     return EvidenceS3(_client("s3"))
+
+
+@cache
+def evidence_listing() -> EvidenceListing:
+    """Give the list of what lies in the evidence bucket."""
+    from holdfast.aws.buckets import EvidenceListingS3  # noqa: PLC0415
+
+    return EvidenceListingS3(_client("s3"), bucket=settings().text("EVIDENCE_BUCKET"))
 
 
 @cache
@@ -186,6 +205,14 @@ def record_files() -> RecordFiles:
     from holdfast.aws.buckets import RecordsS3  # noqa: PLC0415
 
     return RecordsS3(_client("s3"), bucket=settings().text("RECORDS_BUCKET"))
+
+
+@cache
+def arrival_queue() -> ArrivalQueue:
+    """Give the queue of arrivals."""
+    from holdfast.aws.queues import ArrivalSqs  # noqa: PLC0415
+
+    return ArrivalSqs(_client("sqs"), queue_url=settings().text("ARRIVAL_QUEUE_URL"))
 
 
 @cache

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from holdfast.domain.custody import ObjectVersion, Receipt
+from holdfast.domain.custody import Arrival, ObjectVersion, Receipt
 from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RecordingId, RequestId
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
@@ -46,6 +46,7 @@ class Counter(StrEnum):
     EXCEPTIONS = "Exceptions"
     THROTTLES = "Throttles"
     PARKED = "Parked"
+    ARRIVALS_SWEPT = "ArrivalsSwept"
 
 
 class Telemetry(Protocol):
@@ -459,6 +460,36 @@ class ReceiptBook(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ListingMark:
+    """Where a listing of versions goes on: after this version of this key."""
+
+    key: str
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepMark:
+    """How far a sweep has come under a prefix; `after` is None where a pass begins.
+
+    `revision` counts the moves, so that of two sweeps at once one is overtaken.
+    """
+
+    prefix: str
+    after: ListingMark | None = None
+    revision: int = 0
+
+
+class SweepBook(Protocol):
+    """How far the sweeps have come."""
+
+    def read(self, prefix: str) -> SweepMark:
+        """Read the mark, strongly consistent; of a prefix that was never swept, the beginning."""
+
+    def move(self, mark: SweepMark, after: ListingMark | None, at: datetime) -> SweepMark | None:
+        """Move a mark on (None: the pass is over); None if another sweep has moved it since it was read."""
+
+
+@dataclass(frozen=True, slots=True)
 class SlotOwner:
     """Who may run a job: one batch of one request."""
 
@@ -546,6 +577,21 @@ class EvidenceBucket(Protocol):
         """Write the whole set of tags."""
 
 
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """Some versions of a listing; `after` is where the next page begins, None on the last."""
+
+    arrivals: Sequence[Arrival]
+    after: ListingMark | None
+
+
+class EvidenceListing(Protocol):
+    """What lies in the evidence bucket, version by version."""
+
+    def page(self, prefix: str, after: ListingMark | None) -> VersionPage:
+        """List up to a thousand versions whose keys begin with the prefix; delete markers are none."""
+
+
 class BucketSetup(Protocol):
     """Whether the evidence bucket can keep the promise."""
 
@@ -577,6 +623,13 @@ class RecordFiles(Protocol):
 
     def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
         """Write a file line by line, each ended by a newline, unless it exists; answer what stands there."""
+
+
+class ArrivalQueue(Protocol):
+    """Where arrivals wait to be secured; S3 sends them, and whoever finds one that was lost."""
+
+    def send(self, body: str) -> None:
+        """Send a notification."""
 
 
 class HashQueue(Protocol):

@@ -51,6 +51,11 @@ class Settings:
         """Say how long an export job may run before it is cancelled."""
         return timedelta(seconds=self.number("JOB_DEADLINE_SECONDS"))
 
+    @property
+    def sweep_age(self) -> timedelta:
+        """Say how old a version without a receipt must be, to be taken for lost."""
+        return timedelta(seconds=self.number("SWEEP_AGE_SECONDS"))
+
     def faults(self) -> list[str]:
         """Name everything that is wrong with what was deployed, all at once."""
         found: list[str] = []

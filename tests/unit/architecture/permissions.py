@@ -30,6 +30,7 @@ ACTIONS = {
     "get_object_lock_configuration": ("s3:GetBucketObjectLockConfiguration",),
     "get_bucket_versioning": ("s3:GetBucketVersioning",),
     "get_bucket_notification_configuration": ("s3:GetBucketNotification",),
+    "list_object_versions": ("s3:ListBucketVersions",),
     "get_item": ("dynamodb:GetItem",),
     "batch_get_item": ("dynamodb:BatchGetItem",),
     "query": ("dynamodb:Query",),
@@ -50,6 +51,7 @@ SETTINGS = {
     "EVIDENCE_BUCKET": "EvidenceBucket",
     "RECORDS_BUCKET": "RecordsBucket",
     "WORK_BUCKET": "WorkBucket",
+    "ARRIVAL_QUEUE_URL": "ArrivalQueue",
     "HASH_QUEUE_URL": "HashQueue",
 }
 

@@ -47,6 +47,12 @@ def functions(template: Template) -> dict[str, Resource]:
     }
 
 
+def queues_of(function: Resource) -> list[str]:
+    """Name the queues that a function works off."""
+    events = function.get("Events", {}).values()
+    return [event["Properties"]["Queue"]["Fn::GetAtt"][0] for event in events if event["Type"] == "SQS"]
+
+
 def program_of(name: str) -> str:
     """Tell which folder of `functions/` a function is made of: its own name, but for the few listed."""
     return PROGRAM_OF.get(name, re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower())
@@ -327,8 +333,7 @@ def queues(template: Template) -> Iterator[str]:
         if properties.get("MessageRetentionPeriod") != 1_209_600:
             yield f"{name}: forgets before the 14 days that SQS can remember"
     for name, properties in functions(template).items():
-        for event in properties.get("Events", {}).values():
-            queue_name = event["Properties"]["Queue"]["Fn::GetAtt"][0]
+        for queue_name in queues_of(properties):
             queue = template["Resources"][queue_name]["Properties"]
             if queue.get("VisibilityTimeout", 30) < 6 * properties["Timeout"]:
                 yield f"{queue_name}: is visible again too soon for the {properties['Timeout']} s of {name}"

@@ -7,7 +7,15 @@ import pytest
 
 from local.template import Template, read_template
 from tests.unit.architecture.permissions import Need, Program
-from tests.unit.architecture.stack import functions, managed, mentions, of_type, program_of, statements
+from tests.unit.architecture.stack import (
+    functions,
+    managed,
+    mentions,
+    of_type,
+    program_of,
+    queues_of,
+    statements,
+)
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = read_template(ROOT / "template.yaml")
@@ -42,8 +50,8 @@ def own_grants(template: Template, name: str) -> set[Need]:
 
 def needs(template: Template, name: str, program: Program = PROGRAM) -> set[Need]:
     needed = program.needs(program_of(name))
-    for event in functions(template)[name].get("Events", {}).values():
-        needed |= {(action, event["Properties"]["Queue"]["Fn::GetAtt"][0]) for action in POLLING}
+    for queue in queues_of(functions(template)[name]):
+        needed |= {(action, queue) for action in POLLING}
     return needed
 
 

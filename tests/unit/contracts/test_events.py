@@ -7,7 +7,16 @@ from pydantic import BaseModel
 
 from holdfast.contracts.arrivals import QueuedMessage, read_large_object
 from holdfast.contracts.request import DiscoveryRequest
-from holdfast.contracts.steps import BatchRun, ExportRound, Failing, HoldCursor, Opening, Run, ScopeReading
+from holdfast.contracts.steps import (
+    BatchRun,
+    ExportRound,
+    Failing,
+    HoldCursor,
+    Opening,
+    Run,
+    ScopeReading,
+    Sweep,
+)
 from tests.events import FOLDER, load_event
 
 TAKES: dict[str, type[BaseModel]] = {
@@ -25,6 +34,7 @@ TAKES: dict[str, type[BaseModel]] = {
     "confirm_holds": HoldCursor,
     "seal_custody": Run,
     "record_failure": Failing,
+    "sweep_evidence": Sweep,
 }
 TAKES_MESSAGES = ["secure_objects", "hash_objects", "park_messages"]
 TRIGGERS = ["discovery_requested", "discovery_refused"]

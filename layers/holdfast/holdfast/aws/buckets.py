@@ -4,13 +4,14 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import UTC
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.tags import TagPlan
-from holdfast.ports import Finding, OpenedObject, RecordFile
+from holdfast.ports import Finding, ListingMark, OpenedObject, RecordFile, VersionPage
 
 CHUNK_BYTES = 1 << 20
 SPOOL_BYTES = 32 << 20
@@ -42,6 +43,35 @@ class EvidenceS3:
         """Write the whole set; S3 knows no other way."""
         tag_set = [{"Key": name, "Value": value} for name, value in plan.tags.items()]
         self._client.put_object_tagging(**_named(version), Tagging={"TagSet": tag_set})
+
+
+class EvidenceListingS3:
+    """Implements `ports.EvidenceListing`."""
+
+    def __init__(self, client: Any, *, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def page(self, prefix: str, after: ListingMark | None) -> VersionPage:
+        """List one page; botocore has S3 encode the keys, which may hold what XML cannot."""
+        markers = {"KeyMarker": after.key, "VersionIdMarker": after.version_id} if after else {}
+        answer = self._client.list_object_versions(
+            Bucket=self._bucket,
+            Prefix=prefix,
+            **{name: marker for name, marker in markers.items() if marker},
+        )
+        return VersionPage(
+            arrivals=[
+                Arrival(
+                    ObjectVersion(self._bucket, listed["Key"], listed["VersionId"], listed["Size"]),
+                    listed["LastModified"].astimezone(UTC),
+                )
+                for listed in answer.get("Versions", ())
+            ],
+            after=ListingMark(answer["NextKeyMarker"], answer.get("NextVersionIdMarker", ""))
+            if answer["IsTruncated"]
+            else None,
+        )
 
 
 class EvidenceBucketSetup:

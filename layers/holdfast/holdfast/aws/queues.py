@@ -8,6 +8,18 @@ from holdfast.contracts.arrivals import write_large_object
 from holdfast.ports import LargeObject
 
 
+class ArrivalSqs:
+    """Implements `ports.ArrivalQueue`."""
+
+    def __init__(self, client: Any, *, queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def send(self, body: str) -> None:
+        """Send the message."""
+        self._client.send_message(QueueUrl=self._queue_url, MessageBody=body)
+
+
 class HashSqs:
     """Implements `ports.HashQueue`."""
 

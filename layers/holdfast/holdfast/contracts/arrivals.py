@@ -9,11 +9,10 @@ Source: Amazon S3 User Guide, "Event message structure" (read 2026-11-21).
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
-from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.moments import from_text, to_text
 from holdfast.ports import LargeObject
@@ -36,14 +35,6 @@ class QueuedMessage:
         return [cls(record["messageId"], record["body"]) for record in event.get("Records", ())]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One object version came into being; `arrived_at` is S3's time."""
-
-    version: ObjectVersion
-    arrived_at: datetime
-
-
 def read_arrivals(body: str, bucket: str) -> Sequence[Arrival]:
     """Read an S3 notification of one bucket; S3's test event has no arrivals.
 
@@ -60,6 +51,31 @@ def read_arrivals(body: str, bucket: str) -> Sequence[Arrival]:
     if any(arrival.version.bucket != bucket for arrival in arrivals):
         raise UnreadableMessage("expected an object in the evidence bucket, found another bucket")
     return arrivals
+
+
+def write_arrival(arrival: Arrival) -> str:
+    """Write the notification that S3 should have sent; `eventSource` says that it is ours."""
+    version = arrival.version
+    return json.dumps(
+        {
+            "Records": [
+                {
+                    "eventVersion": "2.1",
+                    "eventSource": "holdfast:sweep",
+                    "eventName": "ObjectCreated:Put",
+                    "eventTime": to_text(arrival.arrived_at),
+                    "s3": {
+                        "bucket": {"name": version.bucket},
+                        "object": {
+                            "key": quote_plus(version.key, safe="/"),
+                            "size": version.size_bytes,
+                            "versionId": version.version_id,
+                        },
+                    },
+                }
+            ]
+        }
+    )
 
 
 def _arrival(record: Any) -> Arrival:

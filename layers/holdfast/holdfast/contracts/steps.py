@@ -6,7 +6,7 @@ workflow waits before it calls again.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from holdfast.domain.ids import BatchId, MatterId, RequestId
 from holdfast.ports import SlotOwner
@@ -33,6 +33,21 @@ class BatchRun(Run):
     def owner(self) -> SlotOwner:
         """Name this batch as the owner of a job slot."""
         return SlotOwner(self.matter_id, self.request_id, self.batch_id)
+
+
+class Sweep(_Message):
+    """Which part of the evidence bucket to sweep; all of it by default."""
+
+    # What the ledger's sort key has room for, in UTF-8.
+    prefix: str = Field(default="", max_length=250)
+
+
+class Swept(_Message):
+    """`done`: the pass has seen the end; otherwise the next sweep goes on. `sent` were found lost."""
+
+    done: bool
+    versions: int
+    sent: int
 
 
 class Opening(_Message):

@@ -39,6 +39,14 @@ class ObjectVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """One object version came into being; `arrived_at` is S3's time."""
+
+    version: ObjectVersion
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """One version arrived and was secured.
 

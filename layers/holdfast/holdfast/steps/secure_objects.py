@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.contracts.arrivals import Arrival, QueuedMessage, UnreadableMessage, read_arrivals
-from holdfast.domain.custody import ObjectVersion, Receipt
+from holdfast.contracts.arrivals import QueuedMessage, UnreadableMessage, read_arrivals
+from holdfast.domain.custody import Arrival, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.media import Medium, medium_of
 from holdfast.domain.tags import own_tags, plan_tags
