@@ -72,10 +72,11 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
         finally:
             world.collect_logs()
         custody = _fetch_custody(world, out)
-        calls = world.emulator.calls()
+        calls, struck_events = world.emulator.calls(), world.emulator.struck_events()
     summary = summarise(
         scenario, finished.runs, finished.progress.requests,
         time_s=time.monotonic() - started, aws_calls=calls, genesys_requests=out / "genesys-requests.jsonl",
+        struck_events=struck_events,
     )  # fmt: skip
     unmet = shortfalls(scenario, summary)
     summary["ok"] = not unmet

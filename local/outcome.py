@@ -49,6 +49,7 @@ def summarise(
     time_s: float,
     aws_calls: Mapping[str, Mapping[str, int]],
     genesys_requests: Path,
+    struck_events: Mapping[str, int],
 ) -> Summary:
     """Build the summary; at the top stand the counts of the last request that has any."""
     described = [_request(run, requests.get(run.request_key, {})) for run in runs]
@@ -62,6 +63,7 @@ def summarise(
         "time_s": round(time_s, 1),
         "aws_calls": sum(count for caller in _OURS for count in aws_calls.get(caller, {}).values()),
         "genesys_calls": _count_lines(genesys_requests),
+        "events": dict(struck_events),
     }
 
 

@@ -105,7 +105,12 @@ class World:
             template = build()
             self._on_phase("start")
             self.emulator = self._running.enter_context(
-                Emulator(self.out / "emulator.log", enforce_iam=self._enforce_iam, wait_scale=WAIT_SCALE)
+                Emulator(
+                    self.out / "emulator.log",
+                    enforce_iam=self._enforce_iam,
+                    wait_scale=WAIT_SCALE,
+                    event_faults={"seed": scenario.seed, **scenario.event_faults},
+                )
             )
             self._on_phase("deploy")
             port = free_port()

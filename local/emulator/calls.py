@@ -24,7 +24,7 @@ _counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
 _invocations: dict[str, str] = {}
 _lock = threading.Lock()
 
-_TOLD: dict[str, object] = {"/_holdfast/calls": _counts, "/_holdfast/invocations": _invocations}
+TOLD: dict[str, object] = {"/_holdfast/calls": _counts, "/_holdfast/invocations": _invocations}
 
 _APP_ID = re.compile(r"\bapp/([\w.-]+)")
 # Without AUTH a function signs with its account's number, with AUTH as a session of its role.
@@ -98,11 +98,11 @@ def _telling(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Non
     async def tell_or_serve(
         scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]
     ) -> None:
-        if scope["type"] != "http" or scope["path"] not in _TOLD:
+        if scope["type"] != "http" or scope["path"] not in TOLD:
             await app(scope, receive, send)
             return
         with _lock:
-            body = json.dumps(_TOLD[scope["path"]], sort_keys=True).encode()
+            body = json.dumps(TOLD[scope["path"]], sort_keys=True).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -36,16 +36,28 @@ class Emulator:
     Args:
         log: where the emulator's own log goes.
         enforce_iam: whether roles and policies are enforced, as on AWS.
-        wait_scale: factor on the Waits and retry delays of state machines.
+        wait_scale: factor on the Waits and retry delays of state machines, and on the rates of schedules.
+        event_faults: the shares of S3's notifications to `lose` and to `double`; the `seed` chooses them.
     """
 
     _scratch: Path
 
-    def __init__(self, log: Path, *, enforce_iam: bool = False, wait_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        log: Path,
+        *,
+        enforce_iam: bool = False,
+        wait_scale: float = 1.0,
+        event_faults: Mapping[str, float] | None = None,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
-        self._settings = {"AUTH": str(enforce_iam).lower(), "SFN_WAIT_SCALE": str(wait_scale)}
+        self._settings = {
+            "AUTH": str(enforce_iam).lower(),
+            "SFN_WAIT_SCALE": str(wait_scale),
+            "HOLDFAST_EVENT_FAULTS": json.dumps({"seed": 0, "lose": 0, "double": 0, **(event_faults or {})}),
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -104,6 +116,11 @@ class Emulator:
         """Return the function's name for each invocation so far, by request id."""
         invocations: Mapping[str, str] = self._told("invocations")
         return invocations
+
+    def struck_events(self) -> Mapping[str, int]:
+        """Return how many of S3's notifications were `lost` and `doubled` so far."""
+        struck: Mapping[str, int] = self._told("events")
+        return struck
 
     def _told(self, what: str) -> Any:
         with urllib.request.urlopen(f"{self.url}/_holdfast/{what}", timeout=5) as answer:  # noqa: S310 - loopback

@@ -20,10 +20,18 @@ def main() -> None:
 
     from ministack import app as gateway  # noqa: PLC0415 - reads its settings on import
 
-    from local.emulator import calls, condition_keys, function_errors  # noqa: PLC0415 - import MiniStack
+    from local.emulator import (  # noqa: PLC0415 - import MiniStack
+        calls,
+        condition_keys,
+        event_faults,
+        function_errors,
+        schedules,
+    )
 
     function_errors.install()
     condition_keys.install()
+    schedules.install()
+    event_faults.install()
     calls.install()
     gateway.main()
 

@@ -227,6 +227,7 @@ class Scenario:
     job_faults: tuple[JobFault, ...] = ()
     upload_faults: tuple[UploadFault, ...] = ()
     manifest_faults: tuple[ManifestFault, ...] = ()
+    event_faults: Mapping[str, float] = field(default_factory=dict)  # injected by the world
     expect: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -358,6 +359,7 @@ def _scenario(document: Mapping[str, Any]) -> Scenario:
         job_faults=tuple(JobFault(**_renamed_from(fault)) for fault in faults.get("jobs", [])),
         upload_faults=tuple(_upload_fault(fault) for fault in faults.get("uploads", [])),
         manifest_faults=tuple(ManifestFault(**_renamed_from(fault)) for fault in faults.get("manifests", [])),
+        event_faults=faults.get("events", {}),
         expect=document.get("expect", {}),
     )
 
