@@ -44,11 +44,10 @@ def read_progress(world: World) -> Progress:
                 requests[collection_id, entry_id] = entry
             case "MATTER", "BATCH" if entry["state"] != "SPLIT":  # its halves are listed too
                 batches.append(entry)
-            case "CONV", "CLAIM":
-                claims += 1
             case "CONV", "OBJ":
                 receipts += 1
-            case "CONV", "HOLD":
+            case "CONV", "CLAIM" | "HOLD":
+                claims += kind == "CLAIM"
                 hold = _platform_hold(entry)
                 held += hold in {"HELD", "PRE_EXISTING"}
                 asked += hold is not None

@@ -36,6 +36,7 @@ from holdfast.ports import (
     Dossier,
     Entry,
     HeldSlot,
+    HoldOwner,
     LargeObject,
     ListingMark,
     ParkedMessage,
@@ -157,7 +158,7 @@ class Folder:
     claims: dict[MatterId, Claim] = field(default_factory=dict)
     active_claims: int = 0
     state: HoldState | None = None
-    platform: PlatformHoldRecord | None = None
+    platform: dict[HoldOwner, PlatformHoldRecord] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     digested: set[str] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -206,38 +207,46 @@ class ConversationsInMemory:
                 conversation_id=conversation_id,
                 receipts=[receipt for _, receipt in sorted(folder.receipts.items())],
                 digested=frozenset(folder.digested),
-                platform_hold=folder.platform,
+                platform_holds=dict(folder.platform),
                 claimed_by=frozenset(folder.claims),
                 entries=[entry for _, entry in sorted(folder.entries.items())],
             )
 
     def platform_holds(
-        self, conversation_ids: Sequence[ConversationId]
+        self, conversation_ids: Sequence[ConversationId], owner: HoldOwner
     ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
-        return {cid: self.dossier(cid).platform_hold for cid in conversation_ids}
+        return {cid: self.dossier(cid).platform_holds.get(owner) for cid in conversation_ids}
 
     def mark_platform_hold(
-        self, conversation_ids: Sequence[ConversationId], state: PlatformHold, *, reason: str | None = None
+        self,
+        conversation_ids: Sequence[ConversationId],
+        owner: HoldOwner,
+        state: PlatformHold,
+        *,
+        reason: str | None = None,
     ) -> None:
         for conversation_id in conversation_ids:
             folder = self._folder(conversation_id)
-            standing = folder.platform.state if folder.platform else None
-            # Without a HOLD item there is nothing to mark: only claimed conversations have one.
-            if folder.state is not None and standing in sources(PLATFORM_HOLD_MOVES, state):
-                folder.platform = PlatformHoldRecord(state, reason)
+            hold = folder.platform.get(owner)
+            # Without a HOLD item, or without the owner's claim, there is nothing to mark.
+            is_claimed = folder.state is not None if owner is None else owner in folder.claims
+            if is_claimed and (hold.state if hold else None) in sources(PLATFORM_HOLD_MOVES, state):
+                folder.platform[owner] = PlatformHoldRecord(state, reason)
 
-    def confirm_platform_hold(self, conversation_id: ConversationId, at: datetime) -> bool:
+    def confirm_platform_hold(self, conversation_id: ConversationId, owner: HoldOwner, at: datetime) -> bool:
         with self._lock:
             folder = self._folder(conversation_id)
-            if folder.platform is None or folder.platform.state is not PlatformHold.PLACING:
+            hold = folder.platform.get(owner)
+            if hold is None or hold.state is not PlatformHold.PLACING:
                 return False
-            folder.platform = PlatformHoldRecord(PlatformHold.HELD)
+            folder.platform[owner] = PlatformHoldRecord(PlatformHold.HELD)
             self._file_event(
                 CustodyEvent(
                     event_id=ulid(at, self._entropy(10)),
                     type=EventType.HELD_AT_PLATFORM,
                     conversation_id=conversation_id,
                     at=at,
+                    matter_id=owner,
                 )
             )
             return True

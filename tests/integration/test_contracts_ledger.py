@@ -39,6 +39,7 @@ from holdfast.ports import (
     Claim,
     ClaimBook,
     Dossier,
+    HoldOwner,
     JobSlots,
     LargeObject,
     ListingMark,
@@ -468,20 +469,22 @@ def test_a_conversation_that_is_being_released_cannot_be_claimed(ledger: Ledger)
 def test_nothing_is_known_of_a_conversation_that_never_was(ledger: Ledger) -> None:
     dossier = ledger.claims.dossier(ONE)
 
-    assert dossier == Dossier(ONE, [], frozenset(), None, frozenset(), [])
-    assert ledger.claims.platform_holds([ONE, TWO]) == {ONE: None, TWO: None}
-    assert ledger.claims.platform_holds([]) == {}
+    assert dossier == Dossier(ONE, [], frozenset(), {}, frozenset(), [])
+    assert ledger.claims.platform_holds([ONE, TWO], None) == {ONE: None, TWO: None}
+    assert ledger.claims.platform_holds([], M) == {}
+    assert dossier.hold_for(M) is None
 
 
-def test_the_platforms_side_moves_by_its_table_and_by_nothing_else(ledger: Ledger) -> None:
+@pytest.mark.parametrize("owner", [None, M])
+def test_the_platforms_side_moves_by_its_table_and_by_nothing_else(ledger: Ledger, owner: HoldOwner) -> None:
     def standing() -> PlatformHold | None:
-        hold = ledger.claims.dossier(ONE).platform_hold
+        hold = ledger.claims.dossier(ONE).platform_holds.get(owner)
         return hold.state if hold else None
 
-    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
+    ledger.claims.mark_platform_hold([ONE], owner, PlatformHold.PLACING)
     assert standing() is None, "nobody claimed it"
     ledger.claims.claim(_claim())
-    ledger.claims.mark_platform_hold([ONE], PlatformHold.REFUSED, reason="hold_refused")
+    ledger.claims.mark_platform_hold([ONE], owner, PlatformHold.REFUSED, reason="hold_refused")
     assert standing() is None, "nobody asked"
     steps = [
         (PlatformHold.PLACING, PlatformHold.PLACING),
@@ -495,47 +498,78 @@ def test_the_platforms_side_moves_by_its_table_and_by_nothing_else(ledger: Ledge
         (PlatformHold.PRE_EXISTING, PlatformHold.HELD),
     ]
     for wanted, expected in steps:
-        ledger.claims.mark_platform_hold([ONE], wanted)
+        ledger.claims.mark_platform_hold([ONE], owner, wanted)
         assert standing() is expected, f"after {wanted}"
 
 
 def test_a_refusal_keeps_its_reason_until_it_is_asked_again(ledger: Ledger) -> None:
     for number in (1, 2):
         ledger.claims.claim(_claim(number=number))
-    ledger.claims.mark_platform_hold([ONE, TWO], PlatformHold.PLACING)
-    ledger.claims.mark_platform_hold([ONE], PlatformHold.REFUSED, reason="platform_cap")
+    ledger.claims.mark_platform_hold([ONE, TWO], None, PlatformHold.PLACING)
+    ledger.claims.mark_platform_hold([ONE], None, PlatformHold.REFUSED, reason="platform_cap")
 
-    assert ledger.claims.platform_holds([TWO, ONE]) == {
+    assert ledger.claims.platform_holds([TWO, ONE], None) == {
         ONE: PlatformHoldRecord(PlatformHold.REFUSED, "platform_cap"),
         TWO: PlatformHoldRecord(PlatformHold.PLACING),
     }
-    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
-    assert ledger.claims.platform_holds([ONE]) == {ONE: PlatformHoldRecord(PlatformHold.PLACING)}
+    ledger.claims.mark_platform_hold([ONE], None, PlatformHold.PLACING)
+    assert ledger.claims.platform_holds([ONE], None) == {ONE: PlatformHoldRecord(PlatformHold.PLACING)}
 
 
 def test_what_was_there_before_us_stays_so(ledger: Ledger) -> None:
     ledger.claims.claim(_claim())
-    ledger.claims.mark_platform_hold([ONE], PlatformHold.PRE_EXISTING)
-    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
+    ledger.claims.mark_platform_hold([ONE], None, PlatformHold.PRE_EXISTING)
+    ledger.claims.mark_platform_hold([ONE], None, PlatformHold.PLACING)
 
-    assert ledger.claims.confirm_platform_hold(ONE, LATER) is False
-    assert ledger.claims.platform_holds([ONE]) == {ONE: PlatformHoldRecord(PlatformHold.PRE_EXISTING)}
+    assert ledger.claims.confirm_platform_hold(ONE, None, LATER) is False
+    assert ledger.claims.platform_holds([ONE], None) == {ONE: PlatformHoldRecord(PlatformHold.PRE_EXISTING)}
     assert len(_documents(ledger)) == 1
 
 
 def test_a_hold_is_confirmed_once_with_an_event_that_concerns_every_matter(ledger: Ledger) -> None:
     ledger.claims.claim(_claim())
-    assert ledger.claims.confirm_platform_hold(ONE, LATER) is False, "nobody asked for it"
-    ledger.claims.mark_platform_hold([ONE], PlatformHold.PLACING)
+    assert ledger.claims.confirm_platform_hold(ONE, None, LATER) is False, "nobody asked for it"
+    ledger.claims.mark_platform_hold([ONE], None, PlatformHold.PLACING)
 
-    assert ledger.claims.confirm_platform_hold(ONE, LATER) is True
+    assert ledger.claims.confirm_platform_hold(ONE, None, LATER) is True
     before = ledger.claims.dossier(ONE)
-    assert ledger.claims.confirm_platform_hold(ONE, LATER) is False
+    assert ledger.claims.confirm_platform_hold(ONE, None, LATER) is False
 
     assert ledger.claims.dossier(ONE) == before
-    assert before.platform_hold == PlatformHoldRecord(PlatformHold.HELD)
+    assert before.platform_holds == {None: PlatformHoldRecord(PlatformHold.HELD)}
     assert [document["type"] for document in _documents(ledger)] == ["claimed", "held_at_platform"]
     assert [entry.matter_id for entry in before.entries] == [M, None]
+
+
+def test_every_matter_has_a_hold_of_its_own_beside_the_one_that_all_share(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim(M))
+    ledger.claims.claim(_claim(OTHER_M))
+    ledger.claims.mark_platform_hold([ONE], None, PlatformHold.PRE_EXISTING)
+    for owner in (M, OTHER_M):
+        ledger.claims.mark_platform_hold([ONE], owner, PlatformHold.PLACING)
+
+    assert ledger.claims.confirm_platform_hold(ONE, M, LATER) is True
+    assert ledger.claims.confirm_platform_hold(ONE, M, LATER) is False
+    ledger.claims.mark_platform_hold([ONE], OTHER_M, PlatformHold.REFUSED, reason="hold_refused")
+
+    dossier = ledger.claims.dossier(ONE)
+    assert dossier.hold_for(M) == PlatformHoldRecord(PlatformHold.HELD)
+    assert dossier.hold_for(OTHER_M) == PlatformHoldRecord(PlatformHold.REFUSED, "hold_refused")
+    assert dossier.hold_for(MatterId("M-3")) == PlatformHoldRecord(PlatformHold.PRE_EXISTING)
+    assert ledger.claims.platform_holds([ONE], OTHER_M) == {ONE: dossier.hold_for(OTHER_M)}
+    (event,) = [document for document in _documents(ledger) if document["type"] == "held_at_platform"]
+    assert event["matter_id"] == M
+    assert [entry.matter_id for entry in dossier.entries].count(M) == 2
+
+
+def test_a_matter_that_claims_nothing_holds_nothing(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim(M))
+
+    ledger.claims.mark_platform_hold([ONE], OTHER_M, PlatformHold.PLACING)
+
+    assert ledger.claims.confirm_platform_hold(ONE, OTHER_M, LATER) is False
+    assert ledger.claims.dossier(ONE).platform_holds == {}
+    assert ledger.claims.dossier(ONE).claimed_by == {M}
 
 
 def test_many_holds_are_read_at_once(ledger: Ledger) -> None:
@@ -543,9 +577,9 @@ def test_many_holds_are_read_at_once(ledger: Ledger) -> None:
     for number in numbers:
         ledger.claims.claim(_claim(number=number))
     everyone = [conversation_id(number) for number in numbers]
-    ledger.claims.mark_platform_hold(everyone, PlatformHold.PLACING)
+    ledger.claims.mark_platform_hold(everyone, None, PlatformHold.PLACING)
 
-    holds = ledger.claims.platform_holds(everyone)
+    holds = ledger.claims.platform_holds(everyone, None)
 
     assert list(holds) == everyone
     assert set(holds.values()) == {PlatformHoldRecord(PlatformHold.PLACING)}

@@ -440,8 +440,9 @@ def _fill(table: Table) -> None:
     batches.settle(record, "result")
     conversation = Conversation(CONVERSATION, NOW, NOW, Medium.VOICE)
     claims.claim(Claim(matter, request.request_id, batch, conversation, NOW))
-    claims.mark_platform_hold([CONVERSATION], PlatformHold.PLACING)
-    claims.confirm_platform_hold(CONVERSATION, NOW)
+    for whose in (None, matter):
+        claims.mark_platform_hold([CONVERSATION], whose, PlatformHold.PLACING)
+        claims.confirm_platform_hold(CONVERSATION, whose, NOW)
     receipts = ReceiptLedger(table)
     media, stray = ObjectVersion("bucket", KEY, "v", 1), ObjectVersion("bucket", "stray", "v", 1)
     receipts.write(Receipt(media, Role.MEDIA, NOW, NOW, None, CONVERSATION, RECORDING))

@@ -375,9 +375,15 @@ class Claim:
     claimed_at: datetime
 
 
+type HoldOwner = MatterId | None
+"""Whose the platform's hold is: a matter's, where every matter places one of its own; else the
+conversation's.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class PlatformHoldRecord:
-    """The platform's side of a HOLD item; `reason` says why it was refused."""
+    """The platform's side of a hold; `reason` says why it was refused."""
 
     state: PlatformHold
     reason: str | None = None
@@ -393,9 +399,13 @@ class Dossier:
     conversation_id: ConversationId
     receipts: Sequence[Receipt]
     digested: frozenset[str]
-    platform_hold: PlatformHoldRecord | None
+    platform_holds: Mapping[HoldOwner, PlatformHoldRecord]
     claimed_by: frozenset[MatterId]
     entries: Sequence["Entry"]
+
+    def hold_for(self, matter_id: MatterId) -> PlatformHoldRecord | None:
+        """Give the hold that a matter stands on: its own, or the one that all matters share."""
+        return self.platform_holds.get(matter_id) or self.platform_holds.get(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,18 +432,23 @@ class ClaimBook(Protocol):
         """Read everything about a conversation, strongly consistent."""
 
     def platform_holds(
-        self, conversation_ids: Sequence[ConversationId]
+        self, conversation_ids: Sequence[ConversationId], owner: HoldOwner
     ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
-        """Read the platform's side of many HOLD items, strongly consistent."""
+        """Read the platform's side of an owner's holds, strongly consistent."""
 
     def mark_platform_hold(
-        self, conversation_ids: Sequence[ConversationId], state: PlatformHold, *, reason: str | None = None
+        self,
+        conversation_ids: Sequence[ConversationId],
+        owner: HoldOwner,
+        state: PlatformHold,
+        *,
+        reason: str | None = None,
     ) -> None:
-        """Move the platform's side of HOLD items on; a move not in the table is left as it stands."""
+        """Move the platform's side of holds on; a move not in the table is left as it stands."""
 
-    def confirm_platform_hold(self, conversation_id: ConversationId, at: datetime) -> bool:
+    def confirm_platform_hold(self, conversation_id: ConversationId, owner: HoldOwner, at: datetime) -> bool:
         """Mark as HELD and add the event, in one transaction; False, and nothing changes, if it was held
-        before.
+        before. The event names the matter whose the hold is.
         """
 
 

@@ -4,22 +4,23 @@ import json
 
 import pytest
 
-from holdfast.domain.ids import ConversationId, MatterId
+from holdfast.domain.ids import ConversationId, MatterId, RequestId, batch_id
 from holdfast.domain.reconciliation import Reason
 from holdfast.domain.states import PlatformHold, RequestState
 from holdfast.errors import PlatformAnswerLost, PlatformThrottled
-from holdfast.ports import Counter, RefusalKind
+from holdfast.ports import Claim, Counter, PlatformHoldRecord, RefusalKind
 from holdfast.steps.confirm_holds import LOOK_AGAIN_S, MAX_LOOKS
 from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS
 from tests.fakes.effects import Killed
 from tests.fakes.house import MATTER, House, Patience
-from tests.fakes.story import conversation_id, deliver, end_job, held, planned, reconciled
+from tests.fakes.story import conversation_id, conversations, deliver, end_job, held, planned, reconciled
 
+ANOTHER = MatterId("M-another")
 ONE, TWO, THREE = (conversation_id(number) for number in (1, 2, 3))
 
 
 def _standing(house: House, cid: ConversationId) -> tuple[PlatformHold | None, str | None]:
-    hold = house.conversations.dossier(cid).platform_hold
+    hold = house.conversations.dossier(cid).hold_for(MATTER)
     return (hold.state, hold.reason) if hold else (None, None)
 
 
@@ -290,27 +291,68 @@ def test_after_a_lost_answer_the_holds_are_read_back_before_they_are_placed_agai
     assert _standing(house, ONE) == _standing(house, TWO) == (PlatformHold.HELD, None)
 
 
-def test_where_holds_are_per_matter_that_of_another_one_is_not_ours() -> None:
-    house = reconciled(1, 2)
+def _held_for_another(house: House) -> None:
+    """Let another matter's hold on the first conversation stand, confirmed."""
     house.holds.is_per_matter = True
+    house.conversations.claim(
+        Claim(ANOTHER, RequestId("R-9"), batch_id(1, 0), conversations(1)[0], house.clock.now())
+    )
     house.holds.protected.add(ONE)
-    house.holds.references.add((ONE, MatterId("M-another")))
+    house.holds.references.add((ONE, ANOTHER))
+    house.conversations.mark_platform_hold([ONE], ANOTHER, PlatformHold.PLACING)
+    assert house.conversations.confirm_platform_hold(ONE, ANOTHER, house.clock.now())
+
+
+def test_where_holds_are_per_matter_a_second_one_is_placed_and_confirmed_for_itself() -> None:
+    house = reconciled(1, 2)
+    _held_for_another(house)
 
     _place_all(house)
+    intent = house.conversations.dossier(ONE).hold_for(MATTER)
     _confirm_all(house)
 
     assert house.holds.placed == [[ONE, TWO]]
     assert (ONE, MATTER) in house.holds.references
-    assert _standing(house, ONE) == (PlatformHold.HELD, None)
+    assert intent == PlatformHoldRecord(PlatformHold.PLACING)
+    assert _standing(house, ONE) == _standing(house, TWO) == (PlatformHold.HELD, None)
+    dossier = house.conversations.dossier(ONE)
+    events = [json.loads(entry.canonical) for entry in dossier.entries if b"held_at" in entry.canonical]
+    assert {event["matter_id"] for event in events} == {ANOTHER, MATTER}
+    assert house.telemetry.counts[Counter.CONVERSATIONS_HELD] == 2
 
 
-def test_where_holds_are_per_matter_what_another_one_settled_is_held_for_this_one_too() -> None:
+def test_where_holds_are_per_matter_a_refusal_is_not_covered_by_the_hold_of_another() -> None:
+    house = reconciled(1, 2)
+    _held_for_another(house)
+    house.holds.refusing = {ONE: RefusalKind.OTHER}
+
+    _place_all(house)
+    _confirm_all(house)
+
+    assert _standing(house, ONE) == (PlatformHold.REFUSED, Reason.HOLD_REFUSED)
+    sealed = house.seal_custody()
+    assert (sealed.verdict, sealed.summary["by_reason"]) == ("INCOMPLETE", {"hold_refused": 1})
+
+
+def test_where_holds_are_per_matter_what_does_not_show_under_our_reference_is_not_held() -> None:
     house = reconciled(1)
-    house.conversations.mark_platform_hold([ONE], PlatformHold.PRE_EXISTING)
+    _held_for_another(house)
+    _place_all(house)
+    house.holds.references.remove((ONE, MATTER))
+
+    _confirm_all(house)
+
+    assert _standing(house, ONE) == (PlatformHold.REFUSED, Reason.HOLD_NOT_CONFIRMED)
+
+
+def test_where_holds_are_per_matter_what_stands_is_not_placed_again() -> None:
+    house = reconciled(1)
     house.holds.is_per_matter = True
+    _place_all(house)
+    _confirm_all(house)
 
     _place_all(house)
-    _place_all(house)
+    _confirm_all(house)
 
     assert house.holds.placed == [[ONE]]
-    assert _standing(house, ONE) == (PlatformHold.PRE_EXISTING, None)
+    assert house.telemetry.counts[Counter.CONVERSATIONS_HELD] == 1

@@ -107,7 +107,7 @@ def _unclaimed(house: House) -> None:
 
 
 def _never_placed(house: House) -> None:
-    house.conversations.folders[f"CONV#{ONE}"].platform = None
+    house.conversations.folders[f"CONV#{ONE}"].platform.clear()
 
 
 BLOCKERS: list[tuple[Callable[[House], None], Reason]] = [

@@ -1,7 +1,8 @@
 """Everything that is filed under a conversation: claims, the HOLD item, receipts and custody events.
 
 Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`OBJ#fingerprint`, `CONV#c`/`EVENT#ulid`; objects whose
-key names no conversation lie under `STRAY`, Preflight's probes under `CANARY`. Entries are stored as the
+key names no conversation lie under `STRAY`, Preflight's probes under `CANARY`. The platform's side of a hold
+stands in the HOLD item, or in the claim of the matter whose it is. Entries are stored as the
 bytes that are hashed; the attributes beside them are copies to search by, never the truth.
 """
 
@@ -20,13 +21,17 @@ from holdfast.domain.states import PLATFORM_HOLD_MOVES, HoldState, PlatformHold,
 from holdfast.domain.ulid import ulid
 from holdfast.errors import ConversationLifting
 from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
-from holdfast.ports import Claim, Dossier, Entry, LargeObject, PlatformHoldRecord
+from holdfast.ports import Claim, Dossier, Entry, HoldOwner, LargeObject, PlatformHoldRecord
 
 type Entropy = Callable[[int], bytes]
 
 
 def _conversation_key(conversation_id: ConversationId) -> str:
     return f"CONV#{conversation_id}"
+
+
+def _hold_key(conversation_id: ConversationId, owner: HoldOwner) -> tuple[str, str]:
+    return _conversation_key(conversation_id), "HOLD" if owner is None else f"CLAIM#{owner}"
 
 
 def _object_key(version: ObjectVersion) -> tuple[str, str]:
@@ -90,7 +95,7 @@ class ClaimLedger:
         digested: set[str] = set()
         claimed_by: set[MatterId] = set()
         entries: list[Entry] = []
-        platform_hold: PlatformHoldRecord | None = None
+        platform_holds: dict[HoldOwner, PlatformHoldRecord] = {}
         for item in self._table.query(_conversation_key(conversation_id)):
             kind, _, name = item["sk"].partition("#")
             if kind == "OBJ":
@@ -103,50 +108,54 @@ class ClaimLedger:
                     digested.add(item["fingerprint"])
             elif kind == "CLAIM":
                 claimed_by.add(MatterId(name))
-            elif kind == "HOLD":
-                platform_hold = _platform_hold(item)
+            if hold := _platform_hold(item):
+                platform_holds[MatterId(name) if name else None] = hold
         return Dossier(
             conversation_id=conversation_id,
             receipts=receipts,
             digested=frozenset(digested),
-            platform_hold=platform_hold,
+            platform_holds=platform_holds,
             claimed_by=frozenset(claimed_by),
             entries=entries,
         )
 
     def platform_holds(
-        self, conversation_ids: Sequence[ConversationId]
+        self, conversation_ids: Sequence[ConversationId], owner: HoldOwner
     ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
-        """Read many HOLD items at once."""
-        keys = [(_conversation_key(conversation_id), "HOLD") for conversation_id in conversation_ids]
+        """Read many HOLD items, or claims, at once."""
+        keys = [_hold_key(conversation_id, owner) for conversation_id in conversation_ids]
         found = {item["pk"]: _platform_hold(item) for item in self._table.get_many(keys, ("pk", "platform"))}
         return {cid: found.get(_conversation_key(cid)) for cid in conversation_ids}
 
     def mark_platform_hold(
-        self, conversation_ids: Sequence[ConversationId], state: PlatformHold, *, reason: str | None = None
+        self,
+        conversation_ids: Sequence[ConversationId],
+        owner: HoldOwner,
+        state: PlatformHold,
+        *,
+        reason: str | None = None,
     ) -> None:
         """Write the platform's side of each, on condition that it may move there."""
         condition, values = _may_become(state)
         for conversation_id in conversation_ids:
             self._table.update(
-                _conversation_key(conversation_id),
-                "HOLD",
+                *_hold_key(conversation_id, owner),
                 "SET platform = :platform",
                 condition,
                 values | {":platform": {"state": state, "reason": reason}},
             )
 
-    def confirm_platform_hold(self, conversation_id: ConversationId, at: datetime) -> bool:
+    def confirm_platform_hold(self, conversation_id: ConversationId, owner: HoldOwner, at: datetime) -> bool:
         """Write HELD and the event, all or nothing."""
         event = CustodyEvent(
             event_id=ulid(at, self._entropy(10)),
             type=EventType.HELD_AT_PLATFORM,
             conversation_id=conversation_id,
             at=at,
+            matter_id=owner,
         )
         update = self._table.updating(
-            _conversation_key(conversation_id),
-            "HOLD",
+            *_hold_key(conversation_id, owner),
             "SET platform = :platform",
             "platform.#state = :placing",
             {":platform": {"state": PlatformHold.HELD}, ":placing": PlatformHold.PLACING},

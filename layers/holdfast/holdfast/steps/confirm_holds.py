@@ -21,7 +21,7 @@ from holdfast.ports import (
     WorkFiles,
 )
 from holdfast.steps.hold_chunks import ALL_DONE, chunks_from
-from holdfast.steps.place_holds import MAX_CHUNKS, absence_reason
+from holdfast.steps.place_holds import MAX_CHUNKS, absence_reason, owner_of
 from holdfast.steps.pool import for_each
 
 MAX_LOOKS = 3
@@ -41,25 +41,26 @@ def confirm_holds(
     telemetry: Telemetry,
 ) -> HoldProgress:
     """Confirm what was placed, chunk by chunk; what does not show after three looks is refused."""
+    owner = owner_of(cursor, holds)
     for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
         if number >= MAX_CHUNKS or (number and not has_time()):
             return chunk.again(bounded(0))
         attempt = cursor.attempt if number == 0 else 0
-        standing = claims.platform_holds(chunk.conversation_ids)
+        standing = claims.platform_holds(chunk.conversation_ids, owner)
         placing = [cid for cid, hold in standing.items() if hold and hold.state is PlatformHold.PLACING]
         try:
             held = holds.held_among(placing, cursor.matter_id) if placing else frozenset()
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
             return chunk.again(bounded(throttled.retry_after_s), attempt=attempt)
-        confirm = partial(claims.confirm_platform_hold, at=clock.now())
+        confirm = partial(claims.confirm_platform_hold, owner=owner, at=clock.now())
         confirmed = for_each(sorted(held), confirm)
         telemetry.count(Counter.CONVERSATIONS_HELD, sum(confirmed))
         absent = _by_reason([cid for cid in placing if cid not in held], claims)
         if absent[Reason.HOLD_NOT_CONFIRMED] and attempt + 1 < MAX_LOOKS:
             return chunk.again(LOOK_AGAIN_S, attempt=attempt + 1)
         for reason, conversation_ids in absent.items():
-            claims.mark_platform_hold(conversation_ids, PlatformHold.REFUSED, reason=reason)
+            claims.mark_platform_hold(conversation_ids, owner, PlatformHold.REFUSED, reason=reason)
             telemetry.count(Counter.EXCEPTIONS, len(conversation_ids))
     request = requests.read(cursor.matter_id, cursor.request_id)
     requests.advance(request, RequestState.HELD)

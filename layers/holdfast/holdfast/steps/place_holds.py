@@ -13,6 +13,7 @@ from holdfast.ports import (
     BatchBook,
     ClaimBook,
     Counter,
+    HoldOwner,
     HoldRefusal,
     PlatformHolds,
     RefusalKind,
@@ -61,35 +62,41 @@ def place_holds(
         if attempt < MAX_CONFLICTS and any(refusal.kind is RefusalKind.CONFLICT for refusal in refusals):
             telemetry.note("hold_conflict", request_id=cursor.request_id, attempt=attempt)
             return chunk.again(bounded(5 * 2**attempt), attempt=attempt + 1)
-        _record(refusals, claims, telemetry)
+        _record(refusals, owner_of(cursor, holds), claims, telemetry)
     return ALL_DONE
 
 
 def _place(
     cursor: HoldCursor, conversation_ids: Sequence[ConversationId], claims: ClaimBook, holds: PlatformHolds
 ) -> Sequence[HoldRefusal]:
-    standing = claims.platform_holds(conversation_ids)
+    owner = owner_of(cursor, holds)
+    standing = claims.platform_holds(conversation_ids, owner)
     unsettled = [
         cid for cid in conversation_ids if not ((hold := standing[cid]) and hold.state.is_protecting)
     ]
     unasked = [
         cid for cid in unsettled if not ((hold := standing[cid]) and hold.state is PlatformHold.PLACING)
     ]
-    # Where every matter holds for itself, what another one holds is not held for this one.
-    wanted = conversation_ids if holds.is_per_matter else unsettled
-    held = holds.held_among(wanted, cursor.matter_id) if wanted else frozenset()
-    claims.mark_platform_hold([cid for cid in unasked if cid in held], PlatformHold.PRE_EXISTING)
-    claims.mark_platform_hold([cid for cid in unasked if cid not in held], PlatformHold.PLACING)
-    placing = [cid for cid in wanted if cid not in held]
+    held = holds.held_among(unsettled, cursor.matter_id) if unsettled else frozenset()
+    claims.mark_platform_hold([cid for cid in unasked if cid in held], owner, PlatformHold.PRE_EXISTING)
+    claims.mark_platform_hold([cid for cid in unasked if cid not in held], owner, PlatformHold.PLACING)
+    placing = [cid for cid in unsettled if cid not in held]
     return holds.place(placing, cursor.matter_id) if placing else []
 
 
-def _record(refusals: Sequence[HoldRefusal], claims: ClaimBook, telemetry: Telemetry) -> None:
+def owner_of(cursor: HoldCursor, holds: PlatformHolds) -> HoldOwner:
+    """Say whose the holds are that a matter asks for."""
+    return cursor.matter_id if holds.is_per_matter else None
+
+
+def _record(
+    refusals: Sequence[HoldRefusal], owner: HoldOwner, claims: ClaimBook, telemetry: Telemetry
+) -> None:
     by_reason: dict[Reason, list[ConversationId]] = defaultdict(list)
     for refusal in refusals:
         by_reason[refusal_reason(refusal, claims)].append(refusal.conversation_id)
     for reason, conversation_ids in by_reason.items():
-        claims.mark_platform_hold(conversation_ids, PlatformHold.REFUSED, reason=reason)
+        claims.mark_platform_hold(conversation_ids, owner, PlatformHold.REFUSED, reason=reason)
         telemetry.count(Counter.EXCEPTIONS, len(conversation_ids))
         telemetry.note("holds_refused", reason=reason, conversations=len(conversation_ids))
 

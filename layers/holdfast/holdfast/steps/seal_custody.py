@@ -64,7 +64,7 @@ class Account:
 
     def add_conversation(self, conversation: Conversation, dossier: Dossier) -> None:
         """Count one conversation, by what the platform holds, and note objects that are no recordings."""
-        medium, hold = conversation.medium, dossier.platform_hold
+        medium, hold = conversation.medium, dossier.hold_for(self.matter_id)
         self.conversation_ids.add(conversation.conversation_id)
         self.fingerprints |= {receipt.version.fingerprint for receipt in dossier.receipts}
         self.conversations[medium, "expected"] += 1
