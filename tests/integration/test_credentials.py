@@ -154,7 +154,8 @@ def test_many_functions_with_one_table_fetch_one_token(
     credentials = account.credentials('{"client_id": "c", "client_secret": "s"}')
     login, wait = issuing(), Sleeper(meanwhile=lambda: was_written.wait(30))
     functions = [
-        TokenSource(store, credentials, login.client(LOGIN), HandDrivenClock(), wait) for _ in range(20)
+        TokenSource(store, credentials, login.client(LOGIN), HandDrivenClock(), wait, chance=lambda: 0.0)
+        for _ in range(20)
     ]
 
     with ThreadPoolExecutor(20) as pool:
@@ -182,6 +183,28 @@ def test_a_rotated_secret_is_read_the_next_time(account: Account) -> None:
     )
 
     assert credentials().client_secret == "new"
+
+
+def test_a_secret_that_is_only_being_prepared_is_not_read(account: Account) -> None:
+    credentials = account.credentials('{"client_id": "c", "client_secret": "old"}')
+    before = credentials()
+    account.secrets.put_secret_value(
+        SecretId="genesys",
+        SecretString='{"client_id": "c", "client_secret": "new"}',
+        VersionStages=["AWSPENDING"],
+    )
+
+    assert credentials() == before
+
+
+def test_another_version_of_the_secret_is_told_apart(account: Account) -> None:
+    text = '{"client_id": "c", "client_secret": "s"}'
+    credentials = account.credentials(text)
+    before = credentials()
+
+    account.secrets.put_secret_value(SecretId="genesys", SecretString=text)
+
+    assert credentials().version != before.version
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ class Tenant:
         client = next(one for one in self.simulator.access.clients.values() if one.role == role)
         http = httpx.Client(transport=InProcess(self.simulator), base_url="http://127.0.0.1:1")
         credentials = ClientCredentials(client.id, secret or client.secret)
-        tokens = TokenSource(MemoryTokenStore(), lambda: credentials, http, self.clock, Sleeper())
+        tokens = TokenSource(
+            MemoryTokenStore(), lambda: credentials, http, self.clock, Sleeper(), chance=lambda: 0.0
+        )
         return Transport(http, tokens, self.clock)
 
     def jobs_of(self, role: str) -> BulkExportJobs:

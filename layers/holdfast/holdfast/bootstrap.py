@@ -5,6 +5,7 @@ environment.
 """
 
 import os
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -261,7 +262,8 @@ def _transport() -> "Transport":
     credentials = SecretCredentials(
         _client("secretsmanager"), secret_arn=settings().text("GENESYS_SECRET_ARN")
     )
-    return Transport(api, TokenSource(store, credentials, login, clock, time.sleep), clock)
+    tokens = TokenSource(store, credentials, login, clock, time.sleep, chance=random.random)
+    return Transport(api, tokens, clock)
 
 
 @cache

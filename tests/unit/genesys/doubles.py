@@ -7,7 +7,7 @@ from threading import Event, Lock
 
 import httpx
 
-from holdfast.genesys.token import AccessToken, ClientCredentials, TokenSource
+from holdfast.genesys.token import AccessToken, ClientCredentials, Failure, TokenSource
 from tests.fakes.clock import NOON, HandDrivenClock
 
 CLIENT = ClientCredentials("client-1", "s3cret-of-client-1")
@@ -23,6 +23,7 @@ class MemoryTokenStore:
         self.written: list[AccessToken] = [token] if token else []
         self.lease_generation: int | None = None
         self.lease_until: datetime | None = None
+        self.last_failure: Failure | None = None
         self._lock = Lock()
 
     def read(self) -> AccessToken | None:
@@ -41,7 +42,7 @@ class MemoryTokenStore:
         with self._lock:
             if not self.written or self.written[-1].generation < token.generation:
                 self.written.append(token)
-                self.lease_generation = self.lease_until = None
+                self.lease_generation = self.lease_until = self.last_failure = None
                 self.was_written.set()
 
     def wait_for_writer(self, _wait_s: float) -> None:
@@ -51,6 +52,21 @@ class MemoryTokenStore:
         with self._lock:
             if self.lease_generation == generation:
                 self.lease_generation = self.lease_until = None
+
+    def failure(self) -> Failure | None:
+        return self.last_failure
+
+    def put_off(self, generation: int, failure: Failure) -> None:
+        with self._lock:
+            if self.lease_generation == generation:
+                self.lease_generation, self.lease_until = None, failure.until
+                self.last_failure = failure
+                self.was_written.set()
+
+    def forgive(self, failure: Failure) -> None:
+        with self._lock:
+            if self.last_failure == failure and self.lease_until == failure.until:
+                self.lease_until = self.last_failure = None
 
 
 type Script = Callable[[httpx.Request], httpx.Response]
@@ -137,10 +153,11 @@ def source(
     clock: HandDrivenClock | None = None,
     sleep: Callable[[float], None] | None = None,
     credentials: Callable[[], ClientCredentials] = lambda: CLIENT,
+    chance: Callable[[], float] = lambda: 0.0,
 ) -> TokenSource:
-    """A token source as one function's environment has it: with a memory of its own."""
+    """A token source as one function's environment has it: with a memory, and a chance, of its own."""
     return TokenSource(
-        store, credentials, login.client(LOGIN), clock or HandDrivenClock(), sleep or Sleeper()
+        store, credentials, login.client(LOGIN), clock or HandDrivenClock(), sleep or Sleeper(), chance=chance
     )
 
 

@@ -2,13 +2,14 @@
 
 import json
 from base64 import b64decode, b64encode
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from holdfast.aws.table import Table
 from holdfast.domain.moments import from_text, to_text
 from holdfast.errors import SettingsInvalid
-from holdfast.genesys.token import AccessToken, ClientCredentials
+from holdfast.genesys.token import AccessToken, ClientCredentials, Failure
 
 _PK, _SK = "TOKEN", "GENESYS"
 _EXPECTED = (
@@ -30,7 +31,9 @@ class SecretCredentials:
         Raises:
             SettingsInvalid: it is not ``{"client_id": ..., "client_secret": ...}``.
         """
-        text = self._client.get_secret_value(SecretId=self._secret_arn).get("SecretString", "")
+        # Never AWSPENDING: the vendor does not know yet what a rotation has only prepared.
+        answer = self._client.get_secret_value(SecretId=self._secret_arn, VersionStage="AWSCURRENT")
+        text = answer.get("SecretString", "")
         try:
             document = json.loads(text)
             found = [document["client_id"], document["client_secret"]]
@@ -38,7 +41,7 @@ class SecretCredentials:
             found = []
         match found:
             case [str(client_id), str(client_secret)] if client_id and client_secret:
-                return ClientCredentials(client_id, client_secret)
+                return ClientCredentials(client_id, client_secret, answer["VersionId"])
         raise SettingsInvalid([_EXPECTED])
 
 
@@ -86,7 +89,7 @@ class TokenTable:
             _SK,
             "SET generation = :generation, ciphertext = :ciphertext,"
             " issued_at = :issued, expires_at = :expires"
-            " REMOVE lease_until, lease_generation",
+            " REMOVE lease_until, lease_generation, last_failure",
             "attribute_not_exists(generation) OR generation < :generation",
             {
                 ":generation": token.generation,
@@ -104,4 +107,31 @@ class TokenTable:
             "REMOVE lease_until, lease_generation",
             "lease_generation = :generation",
             {":generation": generation},
+        )
+
+    def failure(self) -> Failure | None:
+        """Read the failure that the token has not made good since."""
+        last = (self._table.get(_PK, _SK) or {}).get("last_failure")
+        return Failure(**last | {"until": from_text(last["until"])}) if last else None
+
+    def put_off(self, generation: int, failure: Failure) -> None:
+        """Let the lease stand for nobody until the failure's time is over."""
+        until = to_text(failure.until)
+        self._table.update(
+            _PK,
+            _SK,
+            "SET lease_until = :until, last_failure = :failure REMOVE lease_generation",
+            "lease_generation = :generation",
+            {":generation": generation, ":until": until, ":failure": asdict(failure) | {"until": until}},
+        )
+
+    def forgive(self, failure: Failure) -> None:
+        """Remove the pause with its reason, if they are this failure's."""
+        until = to_text(failure.until)
+        self._table.update(
+            _PK,
+            _SK,
+            "REMOVE lease_until, last_failure",
+            "lease_until = :until AND last_failure.client = :client",
+            {":until": until, ":client": failure.client},
         )
