@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import botocore.session
 import pytest
@@ -23,6 +24,7 @@ from holdfast.errors import (
     PermissionMissing,
     PlatformAnswerLost,
     PlatformRejected,
+    PlatformUnavailable,
     SettingsInvalid,
     TooManyJobs,
     UnknownPlatformState,
@@ -77,6 +79,12 @@ class ComplianceTenant(Tenant):
         self.clock.pass_s(30)
         self.simulator.deliver_due()
         return job_id
+
+    def takes_at_most(self, size_bytes: int) -> None:
+        """Let the platform take smaller requests from now on."""
+        rules = replace(self.organization.compliance, max_body_bytes=size_bytes)
+        organization = replace(self.organization, compliance=rules)
+        self.simulator.scenario = replace(self.simulator.scenario, organization=organization)
 
     def manifest(self, job_id: ExportJobId) -> Manifest:
         return read_manifest(self.shelf.files[f"{self.organization.id}/manifests/{job_id}.json"], job_id)
@@ -273,11 +281,28 @@ JOB = ExportJobId("c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e5f")
         json.dumps({"manifest_version": "v3", "job_id": JOB}).encode(),
         json.dumps({"manifest_version": "v2", "job_id": "another"}).encode(),
         json.dumps({"manifest_version": "v2", "job_id": JOB, "recordings": [{"key": "x"}]}).encode(),
+        json.dumps({"manifest_version": "v2", "job_id": JOB}).encode(),
         json.dumps({"manifest_version": "v1", "job_id": JOB, "files": "all"}).encode(),
+        json.dumps({"manifest_version": "v1", "job_id": JOB}).encode(),
     ],
 )
 def test_what_is_no_manifest_of_the_job_is_unreadable(document: bytes) -> None:
     assert read_manifest(document, JOB) == Manifest(ManifestFault.UNREADABLE)
+
+
+@pytest.mark.parametrize("participant", [None, "", "  ", 7, ["x"], "missing"])
+def test_a_participant_that_is_none_is_the_entrys_fault_alone(participant: object) -> None:
+    def entry(number: int, **more: object) -> dict[str, object]:
+        return {"recording_id": str(UUID(int=number)), "conversation_id": UNKNOWN, **more}
+
+    first = entry(1) if participant == "missing" else entry(1, participant_id=participant, media_type=3)
+    second = entry(2, participant_id="p", media_type="voice")
+    body = {"manifest_version": "v2", "job_id": JOB, "recordings": [first, second], "failed": None}
+
+    manifest = read_manifest(json.dumps(body).encode(), JOB)
+
+    assert manifest.fault is None
+    assert [one.has_participant for one in manifest.named.values()] == [False, True]
 
 
 def test_a_manifest_is_read_from_its_place_in_the_bucket_or_is_not_there() -> None:
@@ -286,7 +311,7 @@ def test_a_manifest_is_read_from_its_place_in_the_bucket_or_is_not_there() -> No
         s3.create_bucket(Bucket="evidence")
         manifests = ManifestS3(s3, bucket="evidence", organization_id=ORGANIZATION)
         before = manifests.of_job(JOB)
-        body = json.dumps({"manifest_version": "v2", "job_id": JOB}).encode()
+        body = json.dumps({"manifest_version": "v2", "job_id": JOB, "recordings": []}).encode()
         s3.put_object(Bucket="evidence", Key=f"{ORGANIZATION}/manifests/{JOB}.json", Body=body)
 
         assert manifests.is_expected
@@ -397,6 +422,51 @@ def test_no_call_is_made_for_a_matter_that_cannot_be_a_reference() -> None:
         us.legal_holds.place(us.ids, MatterId("M_1"))
 
     assert us.asked("POST", HOLDS) == []
+
+
+@pytest.mark.parametrize("code", [409, "409"])
+def test_a_code_is_a_code_whether_it_comes_as_text_or_as_a_number(code: object) -> None:
+    answer = {"failed": [{"conversation_id": UNKNOWN, "error_code": code}]}
+    odd = {"when": {"method": "POST", "path": HOLDS}, "then": {"status": 200, "body": answer}}
+    us = tenant(faults={"requests": [odd]})
+
+    assert us.legal_holds.place([UNKNOWN], MATTER) == [HoldRefusal(UNKNOWN, RefusalKind.CONFLICT)]
+
+
+def test_an_answer_without_lists_refuses_nothing_and_holds_nothing() -> None:
+    nothing = {"held": None, "failed": None, "holds": None}
+    odd = {"when": {"path": f"{HOLDS}*"}, "then": {"status": 200, "body": nothing}}
+    us = tenant(faults={"requests": [odd]})
+
+    assert us.legal_holds.place([UNKNOWN], MATTER) == []
+    assert us.legal_holds.held_among([UNKNOWN], MATTER) == frozenset()
+
+
+def test_what_is_too_large_a_call_is_halved_in_all_that_concerns_holds() -> None:
+    us = tenant(group(count=40))
+    us.ended(us.chosen("voice"))
+    us.takes_at_most(500)
+
+    assert us.legal_holds.place(us.ids, MATTER) == []
+    assert us.legal_holds.held_among(us.ids, MATTER) == frozenset(us.ids)
+    assert us.legal_holds.release(us.ids, MATTER) == []
+    assert us.legal_holds.held_among(us.ids, MATTER) == frozenset()
+
+
+def test_a_call_that_is_too_large_for_one_conversation_is_an_error() -> None:
+    us = tenant(organization={"compliance": {"max_body_bytes": 64}})
+
+    with pytest.raises(PayloadTooLarge):
+        us.legal_holds.place(us.ids, MATTER)
+
+
+@pytest.mark.parametrize("job_id", ["", "../../x", "a b", "x" * 65])
+def test_an_id_that_could_not_go_into_a_path_is_no_answer(job_id: str) -> None:
+    odd = {"when": {"method": "POST", "path": EXPORT}, "then": {"status": 202, "body": {"id": job_id}}}
+    us = tenant(faults={"requests": [odd]})
+
+    with pytest.raises(PlatformUnavailable):
+        us.bulk.create(us.chosen("voice"))
 
 
 # --- set-up

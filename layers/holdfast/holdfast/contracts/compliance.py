@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.ids import UUID_PATTERN, ConversationId, ExportJobId, RecordingId
@@ -18,7 +18,16 @@ from holdfast.domain.media import Medium, medium_of
 
 REFERENCE_PATTERN = r"[A-Z0-9][A-Z0-9-]{2,63}"
 
+# An id that goes into a path again.
+type JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 type AnyCaseUuid = Annotated[str, Field(pattern=rf"^(?i:{UUID_PATTERN})$"), AfterValidator(str.lower)]
+
+
+def _or_empty(value: object) -> object:
+    return [] if value is None else value
+
+
+type Listed[Kind] = Annotated[list[Kind], BeforeValidator(_or_empty)]
 
 
 class _Read(BaseModel):
@@ -56,7 +65,7 @@ class DigitalExport(_BulkExport):
 class BulkJobReference(_Read):
     """Answer to a new job."""
 
-    id: str
+    id: JobId
 
 
 class JobError(_Read):
@@ -109,26 +118,26 @@ class HoldFailure(_Read):
     """One conversation that was not held, or not let go."""
 
     conversation_id: str
-    error_code: str = ""
+    error_code: str | int | None = None
 
 
 class HoldOutcome(_Read):
     """What became of a placement or a release, by conversation."""
 
-    failed: list[HoldFailure] = []
+    failed: Listed[HoldFailure] = []
 
 
 class StandingHold(_Read):
     """All references that hold one conversation."""
 
     conversation_id: str
-    references: list[str] = Field(default=[], validation_alias="externalReferenceIds")
+    references: Listed[str] = Field(default=[], validation_alias="externalReferenceIds")
 
 
 class StandingHolds(_Read):
     """Those of the conversations asked about that are held."""
 
-    holds: list[StandingHold] = []
+    holds: Listed[StandingHold] = []
 
 
 class TokenScopes(_Read):
@@ -146,8 +155,9 @@ class _Reference(_Read):
 
 
 class _Written(_Reference):
-    participant_id: str = ""
-    media_type: str = ""
+    # Whatever these are, it is the entry's fault and not the whole manifest's.
+    participant_id: object = None
+    media_type: object = None
 
 
 class _Version(_Read):
@@ -156,13 +166,13 @@ class _Version(_Read):
 
 
 class _ManifestV1(_Read):
-    files: list[str] = []
+    files: list[str]
 
 
 class _ManifestV2(_Read):
-    recordings: list[_Written] = []
-    failed: list[_Reference] = []
-    skipped: list[_Reference] = []
+    recordings: list[_Written]
+    failed: Listed[_Reference] = []
+    skipped: Listed[_Reference] = []
 
 
 def read_manifest(content: bytes, job_id: ExportJobId) -> Manifest:
@@ -181,7 +191,9 @@ def read_manifest(content: bytes, job_id: ExportJobId) -> Manifest:
     return Manifest(
         named={
             RecordingId(one.recording_id): ManifestEntry(
-                ConversationId(one.conversation_id), medium_of(one.media_type), bool(one.participant_id)
+                ConversationId(one.conversation_id),
+                medium_of(one.media_type if isinstance(one.media_type, str) else ""),
+                isinstance(one.participant_id, str) and bool(one.participant_id.strip()),
             )
             for one in manifest.recordings
         },
