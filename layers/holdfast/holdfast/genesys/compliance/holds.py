@@ -103,7 +103,8 @@ def _in_parts[Answered](
 def _refusals(outcome: HoldOutcome) -> list[HoldRefusal]:
     return [
         HoldRefusal(
-            ConversationId(failure.conversation_id.lower()), _KINDS.get(str(failure.error_code), RefusalKind.OTHER)
+            ConversationId(failure.conversation_id.lower()),
+            _KINDS.get(str(failure.error_code), RefusalKind.OTHER),
         )
         for failure in outcome.failed
     ]
