@@ -80,12 +80,6 @@ class ComplianceTenant(Tenant):
         self.simulator.deliver_due()
         return job_id
 
-    def takes_at_most(self, size_bytes: int) -> None:
-        """Let the platform take smaller requests from now on."""
-        rules = replace(self.organization.compliance, max_body_bytes=size_bytes)
-        organization = replace(self.organization, compliance=rules)
-        self.simulator.scenario = replace(self.simulator.scenario, organization=organization)
-
     def manifest(self, job_id: ExportJobId) -> Manifest:
         return read_manifest(self.shelf.files[f"{self.organization.id}/manifests/{job_id}.json"], job_id)
 
@@ -440,24 +434,6 @@ def test_an_answer_without_lists_refuses_nothing_and_holds_nothing() -> None:
 
     assert us.legal_holds.place([UNKNOWN], MATTER) == []
     assert us.legal_holds.held_among([UNKNOWN], MATTER) == frozenset()
-
-
-def test_what_is_too_large_a_call_is_halved_in_all_that_concerns_holds() -> None:
-    us = tenant(group(count=40))
-    us.ended(us.chosen("voice"))
-    us.takes_at_most(500)
-
-    assert us.legal_holds.place(us.ids, MATTER) == []
-    assert us.legal_holds.held_among(us.ids, MATTER) == frozenset(us.ids)
-    assert us.legal_holds.release(us.ids, MATTER) == []
-    assert us.legal_holds.held_among(us.ids, MATTER) == frozenset()
-
-
-def test_a_call_that_is_too_large_for_one_conversation_is_an_error() -> None:
-    us = tenant(organization={"compliance": {"max_body_bytes": 64}})
-
-    with pytest.raises(PayloadTooLarge):
-        us.legal_holds.place(us.ids, MATTER)
 
 
 @pytest.mark.parametrize("job_id", ["", "../../x", "a b", "x" * 65])
