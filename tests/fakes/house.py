@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from holdfast.contracts.arrivals import QueuedMessage
+from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import (
     BatchRun,
     ExportRound,
@@ -29,6 +30,7 @@ from holdfast.contracts.steps import (
     Swept,
 )
 from holdfast.domain.ids import MatterId, RequestId, batch_id
+from holdfast.domain.slices import planned_length_s
 from holdfast.ports import BatchRecord, RequestRecord
 from holdfast.steps.acquire_job_slot import acquire_job_slot
 from holdfast.steps.check_export_job import check_export_job
@@ -182,8 +184,20 @@ class House:
             telemetry=self.telemetry,
         )
 
+    def scope_asked(self) -> ScopeRead:
+        """Say what StartScopeQuery does, without calling it."""
+        interval = DiscoveryRequest.model_validate_json(self.request.body).scope.to_domain().interval
+        return ScopeRead(
+            status="PENDING",
+            query_id="query-1",
+            asked_at=self.request.opened_at,
+            slice_start=interval.start,
+            slice_s=planned_length_s(interval),
+            wait_s=1,
+        )
+
     def read_scope_pages(self, reading: ScopeRead | None = None) -> ScopeRead:
-        so_far = reading.model_dump() if reading else {"query_id": "query-1"}
+        so_far = (reading or self.scope_asked()).model_dump()
         return read_scope_pages(
             ScopeReading.model_validate(so_far | {"matter_id": MATTER, "request_id": REQUEST}),
             requests=self.requests,

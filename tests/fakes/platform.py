@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId
@@ -42,15 +42,23 @@ class _Failing:
 
 
 class ScopeInMemory(_Failing):
-    """Implements `ports.ScopeSource`; `looks_until_done` is how often a query is still running."""
+    """Implements `ports.ScopeSource`; `looks_until_done` is how often a query is still running.
+
+    Every query finds `pages`, or, where there is an `archive`, what of it has activity in its interval, in
+    pages of `page_size`. Queries for more than `most_at_once` are given up on.
+    """
 
     def __init__(self, pages: Sequence[Sequence[Conversation]] = ((),)) -> None:
         super().__init__()
         self.pages = pages
+        self.archive: Sequence[Conversation] = ()
+        self.page_size = 2
+        self.most_at_once = timedelta.max
         self.searchable_until = NOON
         self.looks_until_done = 0
         self.is_given_up = False
         self.queries: list[Scope] = []
+        self.refused_queries: list[Exception] = []
 
     def available_until(self) -> datetime:
         self._called()
@@ -58,20 +66,36 @@ class ScopeInMemory(_Failing):
 
     def start_query(self, scope: Scope) -> str:
         self._called()
+        if self.refused_queries:
+            raise self.refused_queries.pop(0)
         self.queries.append(scope)
         return f"query-{len(self.queries)}"
 
     def is_query_done(self, query_id: str) -> bool:
         self._called()
-        if self.is_given_up:
+        interval = self._scope(query_id).interval if self.queries else None
+        if self.is_given_up or (interval and interval.end - interval.start > self.most_at_once):
             raise ScopeQueryFailed(f"query {query_id}: FAILED")
         self.looks_until_done -= 1
         return self.looks_until_done < 0
 
     def read_page(self, query_id: str, cursor: str | None) -> ScopePage:
         self._called()
-        place = int(cursor or 0)
-        return ScopePage(self.pages[place], str(place + 1) if place + 1 < len(self.pages) else None)
+        place, pages = int(cursor or 0), self._found(query_id) if self.archive else self.pages
+        return ScopePage(pages[place], str(place + 1) if place + 1 < len(pages) else None)
+
+    def _scope(self, query_id: str) -> Scope:
+        return self.queries[int(query_id.removeprefix("query-")) - 1]
+
+    def _found(self, query_id: str) -> Sequence[Sequence[Conversation]]:
+        interval = self._scope(query_id).interval
+        found = [
+            one
+            for one in self.archive
+            if one.started_at < interval.end and (one.ended_at is None or one.ended_at >= interval.start)
+        ]
+        starts = range(0, max(1, len(found)), self.page_size)
+        return [found[start : start + self.page_size] for start in starts]
 
 
 class ExportJobsInMemory(_Failing):
@@ -87,8 +111,8 @@ class ExportJobsInMemory(_Failing):
         self.failed: dict[ExportJobId, dict[RecordingId, ConversationId]] = {}
         self.executed: list[ExportJobId] = []
         self.loses_answers = False
-        self.most_conversations = 4_500
-        self.takes = 4_500
+        self.most_conversations = 4_000
+        self.takes = 4_000
         self.lots: dict[ConversationId, str] = {}
         self._clock = clock
 

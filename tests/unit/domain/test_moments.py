@@ -1,5 +1,6 @@
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -66,3 +67,24 @@ def test_an_interval_ends_after_it_starts() -> None:
     for end in (start, start - timedelta(seconds=1)):
         with pytest.raises(ValueError, match="later"):
             Interval(start, end)
+
+
+@given(MOMENTS, st.timedeltas(timedelta(microseconds=1), timedelta(days=400)))
+def test_an_interval_is_never_written_shorter_than_it_is(start: datetime, length: timedelta) -> None:
+    end = start.astimezone(UTC) + length
+
+    written = [from_text(text) for text in str(Interval(start, end)).split("/")]
+
+    assert timedelta() <= start - written[0] < timedelta(milliseconds=1)
+    assert timedelta() <= written[1] - end < timedelta(milliseconds=1)
+
+
+def test_an_interval_is_held_in_utc_whatever_clock_it_was_read_from() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    before, after = datetime(2026, 10, 25, 2, 30, tzinfo=berlin), datetime(2026, 10, 25, 2, 15, tzinfo=berlin)
+
+    # By the clock on the wall it ends before it starts: the hour comes twice.
+    interval = Interval(before, after.replace(fold=1))
+
+    assert interval.end - interval.start == timedelta(minutes=45)
+    assert interval.start.tzinfo is UTC

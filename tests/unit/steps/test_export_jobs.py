@@ -140,6 +140,7 @@ def test_a_job_is_created_for_exactly_the_conversations_of_the_batch() -> None:
     selection = house.jobs.selections[job_id]
     assert selection.conversation_ids == [conversation_id(1), conversation_id(2)]
     assert selection.scope.include_screen
+    assert str(selection.scope.interval) == "2026-03-04T09:00:00.000Z/2026-03-04T09:06:00.000Z"
     assert house.batch().state is BatchState.PENDING
     assert [slot.job_id for slot in house.slots.held()] == [job_id]
     assert house.telemetry.counts[Counter.JOBS_STARTED] == 1

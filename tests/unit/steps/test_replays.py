@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from holdfast.contracts.steps import Failing, ScopeRead
+from holdfast.contracts.steps import Failing
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.states import BatchState
 from tests.fakes.house import EXECUTION, House, batch_run
@@ -105,7 +105,7 @@ def _steps_in_order(versions: list[ObjectVersion]) -> list[Callable[[House], obj
         lambda house: house.open_request(),
         lambda house: house.preflight(),
         lambda house: house.start_scope_query(),
-        lambda house: house.read_scope_pages(ScopeRead(status="PENDING", query_id="query-1", wait_s=1)),
+        lambda house: house.read_scope_pages(),
         lambda house: house.acquire_job_slot(batch_run()),
         lambda house: house.start_export_job(batch_run()),
         lambda house: house.jobs.move(start_job(house), state=BatchState.READY, total=2),

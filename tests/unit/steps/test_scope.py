@@ -4,12 +4,17 @@ from datetime import timedelta
 
 import pytest
 
+from holdfast.contracts.steps import ScopeRead
 from holdfast.domain.ids import batch_id
+from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import Reason
+from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState, HoldState
 from holdfast.errors import ConversationLifting, LedgerRuleBroken, PlatformThrottled, ScopeQueryFailed
 from holdfast.ports import Counter
 from holdfast.steps.files import BatchFiles
+from holdfast.steps.read_scope_pages import QUERY_DEADLINE
+from tests.events import load_event
 from tests.fakes.clock import HandDrivenClock
 from tests.fakes.house import MATTER, REQUEST, House, Patience, at
 from tests.fakes.story import conversation_id, conversations, opened, planned
@@ -132,33 +137,79 @@ def test_a_repeat_from_the_same_cursor_claims_nothing_twice() -> None:
     assert house.observable() == before
 
 
-@pytest.mark.parametrize("calls_before", [0, 1, 2])
+@pytest.mark.parametrize("calls_before", [0, 1])
 def test_a_throttled_query_loses_nothing_that_was_written(calls_before: int) -> None:
     house = opened()
+    house.patience = Patience(0)
     house.scope_source.pages = [conversations(1, 2), conversations(3)]
-    throttled = PlatformThrottled("GET page", retry_after_s=17)
-    house.scope_source.failures = [throttled]
-    if calls_before:
-        house.patience = Patience(0)
-        house.scope_source.failures = []
-        house.read_scope_pages()
-        house.scope_source.failures = [throttled]
+    so_far = house.read_scope_pages() if calls_before else None
+    house.scope_source.failures = [PlatformThrottled("GET page", retry_after_s=17)]
 
-    answer = house.read_scope_pages()
+    answer = house.read_scope_pages(so_far)
 
-    assert (answer.status, answer.wait_s) == ("MORE", 17)
+    assert (answer.status, answer.wait_s, answer.pages) == ("MORE", 17, calls_before)
     assert house.telemetry.counts[Counter.THROTTLES] == 1
     house.patience = Patience()
     assert house.read_scope_pages(answer).status == "DONE"
     assert len(list(house.batches.of_request(house.request))) == 2
 
 
-def test_a_query_that_the_platform_gave_up_is_an_error() -> None:
+def test_a_query_that_the_platform_gives_up_on_is_asked_again_for_half_the_time() -> None:
+    house = opened()
+    house.scope_source.archive = conversations(1, 2, 3)
+    house.scope_source.most_at_once = timedelta(days=4)
+    asked = house.start_scope_query()
+
+    halved = house.read_scope_pages(asked)
+    second = house.read_scope_pages(halved)
+
+    assert [answer.status for answer in (asked, halved, second)] == ["PENDING"] * 3
+    assert house.read_scope_pages(second).status == "DONE"
+    assert [str(scope.interval) for scope in house.scope_source.queries] == [
+        "2026-03-01T00:00:00.000Z/2026-03-08T00:00:00.000Z",
+        "2026-03-01T00:00:00.000Z/2026-03-04T12:00:00.000Z",
+        "2026-03-04T12:00:00.000Z/2026-03-08T00:00:00.000Z",
+    ]
+    assert _listed(house) == [conversations(1, 2, 3)[:2], conversations(3)]
+    assert "scope_query_given_up" in house.telemetry.events()
+
+
+def test_a_slice_that_cannot_be_asked_for_any_shorter_ends_the_run_with_an_explanation() -> None:
     house = opened()
     house.scope_source.is_given_up = True
+    answer = house.start_scope_query()
+    for _ in range(5):
+        answer = house.read_scope_pages(answer)
 
-    with pytest.raises(ScopeQueryFailed):
-        house.read_scope_pages()
+    with pytest.raises(ScopeQueryFailed, match=r"2026-03-01T00:00:00.000Z/2026-03-01T06:.*in parts"):
+        house.read_scope_pages(answer)
+
+    assert len(house.scope_source.queries) == 6
+
+
+def test_a_query_that_never_ends_is_given_up_on() -> None:
+    house = opened()
+    house.scope_source.looks_until_done = 2
+    asked = house.start_scope_query()
+    house.clock.forward(QUERY_DEADLINE - timedelta(seconds=1))
+    assert house.read_scope_pages(asked).slice_s == asked.slice_s
+    house.clock.forward(timedelta(seconds=1))
+
+    answer = house.read_scope_pages(asked)
+
+    assert timedelta(seconds=answer.slice_s) == timedelta(days=3.5)
+    assert (answer.query_id, answer.asked_at) == ("query-2", house.clock.now())
+
+
+def test_a_query_that_expires_while_its_pages_are_read_is_not_started_over() -> None:
+    house = opened()
+    house.patience = Patience(0)
+    house.scope_source.pages = [conversations(1, 2), conversations(3)]
+    first = house.read_scope_pages()
+    house.scope_source.is_given_up = True
+
+    with pytest.raises(ScopeQueryFailed, match="Send the request again"):
+        house.read_scope_pages(first)
 
 
 def test_a_conversation_that_is_being_released_stops_the_batch_but_no_neighbour() -> None:
@@ -220,3 +271,129 @@ def test_a_batch_has_no_more_conversations_than_a_job_takes() -> None:
     house.read_scope_pages()
 
     assert [batch.conversations for batch in house.batches.of_request(house.request)] == [2, 2, 1]
+
+
+# --- slices
+
+
+def _asking_for(start: str, end: str) -> House:
+    house, event = House(), load_event("discovery_requested")
+    event["detail"]["scope"]["interval"] = {"start": start, "end": end}
+    house.clock.forward(timedelta(days=200))
+    house.open_request(event)
+    return house
+
+
+def _to_the_end(house: House) -> list[ScopeRead]:
+    answers = [house.start_scope_query()]
+    while answers[-1].status != "DONE":
+        answers.append(house.read_scope_pages(answers[-1]))
+    return answers
+
+
+def _listed(house: House) -> list[list[Conversation]]:
+    return [
+        BatchFiles(house.files, MATTER, REQUEST, batch.batch_id).conversations()
+        for batch in house.batches.of_request(house.request)
+    ]
+
+
+def _over_seams() -> list[Conversation]:
+    """Conversations before, in, over and after the seams at 1 April and 2 May; one never ends."""
+    spans = [(1, 3, 1), (1, 31, 2), (1, 20, 50), (4, 1, 0), (5, 1, None), (5, 2, 1), (5, 9, 1)]
+    return [
+        Conversation(
+            conversation_id(number),
+            at(f"2026-{3 if number < 4 else month:02d}-{day:02d}T00:00:00+00:00"),
+            None
+            if days is None
+            else at(f"2026-{3 if number < 4 else month:02d}-{day:02d}T00:00:00+00:00") + timedelta(days=days),
+            Medium.VOICE,
+        )
+        for number, (month, day, days) in enumerate(spans, 1)
+    ]
+
+
+def test_a_long_scope_is_selected_slice_by_slice_and_every_conversation_once() -> None:
+    house = _asking_for("2026-03-01T00:00:00Z", "2026-05-20T00:00:00Z")
+    house.scope_source.archive = _over_seams()
+
+    answers = _to_the_end(house)
+
+    assert [str(scope.interval) for scope in house.scope_source.queries] == [
+        "2026-03-01T00:00:00.000Z/2026-04-01T00:00:00.000Z",
+        "2026-04-01T00:00:00.000Z/2026-05-02T00:00:00.000Z",
+        "2026-05-02T00:00:00.000Z/2026-05-20T00:00:00.000Z",
+    ]
+    assert [answer.status for answer in answers] == ["PENDING", "PENDING", "PENDING", "DONE"]
+    listed = [one for batch in _listed(house) for one in batch]
+    assert listed == _over_seams()
+    assert answers[-1].conversations == 7
+
+
+@pytest.mark.parametrize("times", [0, 1, 4])
+def test_a_step_repeated_in_the_middle_of_a_slice_changes_nothing(times: int) -> None:
+    house = _asking_for("2026-03-01T00:00:00Z", "2026-05-20T00:00:00Z")
+    house.scope_source.archive = _over_seams()
+    answer = house.start_scope_query()
+    while answer.status != "DONE":
+        house.patience = Patience(times)
+        again = house.read_scope_pages(answer)
+        before = house.observable()
+        house.patience = Patience(times)
+        answer = house.read_scope_pages(answer)
+        assert house.observable() == before
+        assert answer.next_batch == again.next_batch
+
+    assert [one for batch in _listed(house) for one in batch] == _over_seams()
+
+
+def test_a_repeat_goes_on_with_what_was_written_and_not_with_what_the_platform_says_now() -> None:
+    house = opened()
+    house.scope_source.pages = [conversations(1, 2), conversations(3)]
+    house.read_scope_pages()
+    house.scope_source.pages = [conversations(9)]
+
+    assert house.read_scope_pages().status == "DONE"
+    assert _listed(house) == [conversations(1, 2), conversations(3)]
+
+
+def test_a_throttled_question_for_the_next_slice_is_asked_again() -> None:
+    house = _asking_for("2026-03-01T00:00:00Z", "2026-04-20T00:00:00Z")
+    house.scope_source.archive = _over_seams()[:3]
+    asked = house.start_scope_query()
+    house.scope_source.refused_queries = [PlatformThrottled("POST jobs", retry_after_s=9)]
+
+    refused = house.read_scope_pages(asked)
+    second = house.read_scope_pages(refused)
+
+    assert (refused.status, refused.wait_s, refused.query_id) == ("MORE", 9, "")
+    assert (second.status, second.query_id) == ("PENDING", "query-2")
+    assert house.read_scope_pages(second).status == "DONE"
+    assert [one for batch in _listed(house) for one in batch] == _over_seams()[:3]
+
+
+def test_nobody_is_asked_about_slices_that_lie_in_the_future() -> None:
+    house = _asking_for("2026-10-01T00:00:00Z", "2029-01-01T00:00:00Z")
+
+    _to_the_end(house)
+
+    assert house.scope_source.queries[-1].interval.end > house.clock.now()
+    assert len(house.scope_source.queries) == 1
+
+
+def test_the_platform_is_waited_for_from_the_moment_it_was_asked() -> None:
+    house = opened()
+    house.clock.forward(timedelta(days=3))
+    asked = house.start_scope_query()
+    house.scope_source.looks_until_done = 1
+
+    assert house.read_scope_pages(asked).wait_s == 20
+
+
+def test_a_selection_that_is_gone_is_a_defect() -> None:
+    house = opened()
+    asked = house.scope_asked().model_copy(update={"pages": 3})
+
+    with pytest.raises(LedgerRuleBroken, match="after 3 pages"):
+        house.read_scope_pages(asked)

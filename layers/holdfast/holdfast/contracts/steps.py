@@ -4,6 +4,7 @@ Ids, counts and pointers; never a list that grows with the matter. `wait_s` is t
 workflow waits before it calls again.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -69,20 +70,28 @@ class Opened(_Message):
 
 
 class ScopeReading(Run):
-    """Where reading the scope stands: `next_batch` is the index of the first batch not yet written."""
+    """Where reading the scope stands: in the slice from `slice_start` of `slice_s` seconds, after `pages` of
+    all slices. Its query was asked for at `asked_at`; without a `query_id` it has yet to be.
+    """
 
     query_id: str
-    cursor: str | None = None
+    asked_at: datetime
+    slice_start: datetime
+    slice_s: int
+    pages: int = 0
     next_batch: int = 0
     conversations: int = 0
 
 
 class ScopeRead(_Message):
-    """PENDING: the query runs. MORE: call again from `cursor`. DONE: every batch is planned."""
+    """PENDING: the query runs. MORE: call again from here. DONE: every batch is planned."""
 
     status: Literal["PENDING", "MORE", "DONE"]
     query_id: str
-    cursor: str | None = None
+    asked_at: datetime
+    slice_start: datetime
+    slice_s: int
+    pages: int = 0
     next_batch: int = 0
     conversations: int = 0
     wait_s: int

@@ -1,7 +1,10 @@
 """Times as text: RFC 3339 in UTC, and half-open intervals."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_MILLISECOND = timedelta(milliseconds=1)
+_LAST_MILLISECOND = datetime.max.replace(tzinfo=UTC) - _MILLISECOND
 
 
 def to_text(at: datetime) -> str:
@@ -40,8 +43,14 @@ class Interval:
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None:
             raise ValueError("an interval needs times with an offset")
+        # In one zone of its own, a time would be compared and added to by the clock on the wall.
+        object.__setattr__(self, "start", self.start.astimezone(UTC))
+        object.__setattr__(self, "end", self.end.astimezone(UTC))
         if not self.start < self.end:
             raise ValueError("an interval's end must be later than its start")
 
     def __str__(self) -> str:
-        return f"{to_text(self.start)}/{to_text(self.end)}"
+        """Write it in milliseconds, which may make it longer and never shorter."""
+        rest = timedelta(microseconds=self.end.microsecond % 1000)
+        end = self.end + (_MILLISECOND - rest) if rest and self.end < _LAST_MILLISECOND else self.end
+        return f"{to_text(self.start)}/{to_text(end)}"

@@ -1,11 +1,15 @@
 """Which conversations a matter wants."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
+
+_MINUTE = timedelta(minutes=1)
+_LAST_MINUTE = datetime.max.replace(tzinfo=UTC) - _MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +37,19 @@ class Conversation:
     started_at: datetime
     ended_at: datetime | None
     medium: Medium
+
+
+def covering(conversations: Iterable[Conversation], within: Interval) -> Interval:
+    """Choose a short interval, to the minute, in which each of these conversations has activity.
+
+    `within` is an interval in which they have. A conversation is active at its start and at its end; of one
+    that began before `within` it is only known that it was active in there at some time before its end.
+    """
+    starts, ends = [], []
+    for one in conversations:
+        starts.append(max(one.started_at, within.start))
+        began_before = one.started_at < within.start
+        ends.append(one.ended_at or (within.end if began_before else one.started_at))
+    start = min(starts, default=within.start).replace(second=0, microsecond=0)
+    end = max(start, min(max(ends, default=within.end), within.end, _LAST_MINUTE))
+    return Interval(start, end.replace(second=0, microsecond=0) + _MINUTE)

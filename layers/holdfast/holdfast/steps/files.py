@@ -7,11 +7,13 @@ from pydantic import TypeAdapter
 from holdfast.domain.ids import BatchId, ConversationId, MatterId, RecordingId, RequestId
 from holdfast.domain.reconciliation import Finding, PlatformRecording
 from holdfast.domain.scope import Conversation
+from holdfast.domain.selection import Selection
 from holdfast.errors import LedgerRuleBroken
 from holdfast.ports import WorkFiles
 
 _CONVERSATION = TypeAdapter(Conversation)
 _FINDING = TypeAdapter(Finding)
+_SELECTION = TypeAdapter(Selection)
 _FAILED = TypeAdapter(dict[RecordingId, ConversationId])
 _KNOWN = TypeAdapter(dict[ConversationId, list[PlatformRecording]])
 
@@ -19,6 +21,29 @@ _KNOWN = TypeAdapter(dict[ConversationId, list[PlatformRecording]])
 def request_folder(matter_id: MatterId, request_id: RequestId) -> str:
     """Name the folder of a request, in either bucket."""
     return f"matters/{matter_id}/requests/{request_id}"
+
+
+class SelectionFiles:
+    """How far an attempt's selecting had come after each page, in the work bucket.
+
+    What is written for a page is what a repeat goes on with, whatever the world says meanwhile.
+    """
+
+    def __init__(self, files: WorkFiles, matter_id: MatterId, request_id: RequestId, attempt: int) -> None:
+        self._files = files
+        self._stem = f"{request_folder(matter_id, request_id)}/selection/a{attempt:02d}"
+
+    def keep(self, pages: int, selection: Selection) -> None:
+        """Write what is selected after so many pages, before any of it becomes a batch."""
+        self._files.write(self._key(pages), _SELECTION.dump_json(selection))
+
+    def kept_after(self, pages: int) -> Selection | None:
+        """Read what is selected after so many pages; None if they have not been read."""
+        content = self._files.read(self._key(pages))
+        return _SELECTION.validate_json(content) if content else None
+
+    def _key(self, pages: int) -> str:
+        return f"{self._stem}-{pages:06d}.json"
 
 
 class BatchFiles:

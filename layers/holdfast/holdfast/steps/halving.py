@@ -7,7 +7,7 @@ from holdfast.domain.states import BatchState
 from holdfast.ports import BatchBook, BatchRecord, Clock, Telemetry, WorkFiles
 from holdfast.steps.files import BatchFiles
 
-# One conversation that breaks a job is found among 4,500 with 27 pieces. Where nearly everything fails, the
+# One conversation that breaks a job is found among 4,000 with 25 pieces. Where nearly everything fails, the
 # trouble is elsewhere, and more jobs would not find it.
 MOST_PIECES = 100
 

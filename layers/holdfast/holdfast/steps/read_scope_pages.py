@@ -1,16 +1,19 @@
-"""Read the scope's conversations, claim each for the matter, and slice them into batches."""
+"""Read the scope's conversations, claim each for the matter, and gather them into batches."""
 
-from collections import Counter as Tally
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
+from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import ScopeRead, ScopeReading
 from holdfast.domain.ids import BatchId, batch_id
-from holdfast.domain.scope import Conversation
+from holdfast.domain.moments import Interval
+from holdfast.domain.scope import Scope
+from holdfast.domain.selection import Lot, Selection
+from holdfast.domain.slices import halved_length_s, slice_from
 from holdfast.domain.states import BatchState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
-from holdfast.errors import PlatformThrottled
+from holdfast.errors import LedgerRuleBroken, PlatformThrottled, ScopeQueryFailed
 from holdfast.ports import (
     BatchBook,
     BatchRecord,
@@ -25,8 +28,11 @@ from holdfast.ports import (
     Telemetry,
     WorkFiles,
 )
-from holdfast.steps.files import BatchFiles
+from holdfast.steps.files import BatchFiles, SelectionFiles
 from holdfast.steps.pool import for_each
+
+# Half a million conversations took an hour once (the vendor's tutorials); what takes this long never ends.
+QUERY_DEADLINE = timedelta(hours=12)
 
 
 def read_scope_pages(
@@ -43,83 +49,158 @@ def read_scope_pages(
     clock: Clock,
     telemetry: Telemetry,
 ) -> ScopeRead:
-    """Write as many batches as time allows, at least one.
+    """Read as many pages of a slice as time allows, at least one, and ask for the next slice at its end.
 
-    Batches are made of whole pages, sorted into the platform's lots, and their names follow from the cursor
-    they start at: a repeat from the same cursor claims the same conversations and writes the same files.
+    What is selected is written down page by page, before any of it becomes a batch: a repeat from the same
+    reading claims the same conversations and writes the same files. A slice that the platform gives up on is
+    asked for again at half its length.
 
     Raises:
-        ScopeQueryFailed: the platform gave the query up.
+        ScopeQueryFailed: the platform gave up on the shortest slice, or on one whose pages are half read.
         ConversationLifting: one conversation is being released; the repeat will find it released.
     """
     request = requests.read(reading.matter_id, reading.request_id)
-    slicer = _Slicer(batches, claims, files, telemetry)
+    selecting = _Selecting(
+        reading=reading,
+        request=request,
+        scope=DiscoveryRequest.model_validate_json(request.body).scope.to_domain(),
+        batches=batches,
+        claims=claims,
+        scope_source=scope_source,
+        jobs=jobs,
+        files=files,
+        batch_size=batch_size,
+        clock=clock,
+        telemetry=telemetry,
+    )
     try:
-        if not scope_source.is_query_done(reading.query_id):
-            elapsed_s = (clock.now() - request.opened_at).total_seconds()
-            return _answer(reading, "PENDING", wait_s=poll_wait_s(elapsed_s))
-        while True:
-            slices, cursor = _read_slices(reading, scope_source, jobs, batch_size)
-            for index, conversations in enumerate(slices, reading.next_batch):
-                slicer.write(request, batch_id(request.attempt, index), conversations, clock.now())
-            reading = reading.model_copy(
-                update={
-                    "cursor": cursor,
-                    "next_batch": reading.next_batch + len(slices),
-                    "conversations": reading.conversations + sum(map(len, slices)),
-                }
-            )
-            if cursor is None:
-                return _answer(reading, "DONE")
-            if not has_time():
-                return _answer(reading, "MORE")
+        return selecting.go_on(has_time)
     except PlatformThrottled as throttled:
         telemetry.count(Counter.THROTTLES)
-        return _answer(reading, "MORE", wait_s=bounded(throttled.retry_after_s))
+        return selecting.answer("MORE", wait_s=bounded(throttled.retry_after_s))
 
 
-def _read_slices(
-    reading: ScopeReading, scope_source: ScopeSource, jobs: ExportJobs, batch_size: int
-) -> tuple[list[list[Conversation]], str | None]:
-    """Read pages until one lot fills a batch; answer the lots, in pieces that a job takes."""
-    conversations: dict[str, Conversation] = {}
-    cursor = reading.cursor
-    while True:
-        page = scope_source.read_page(reading.query_id, cursor)
-        conversations |= {conversation.conversation_id: conversation for conversation in page.conversations}
-        cursor = page.cursor
-        lots = Tally(map(jobs.lot_of, conversations.values()))
-        if cursor is None or max(lots.values(), default=0) >= batch_size:
-            break
-    most = jobs.most_conversations
-    slices = []
-    for name in sorted(lots):
-        lot = [one for one in conversations.values() if jobs.lot_of(one) == name]
-        slices += [lot[start : start + most] for start in range(0, len(lot), most)]
-    return slices, cursor
-
-
-@dataclass(frozen=True, slots=True)
-class _Slicer:
+@dataclass(slots=True)
+class _Selecting:
+    reading: ScopeReading
+    request: RequestRecord
+    scope: Scope
     batches: BatchBook
     claims: ClaimBook
+    scope_source: ScopeSource
+    jobs: ExportJobs
     files: WorkFiles
+    batch_size: int
+    clock: Clock
     telemetry: Telemetry
 
-    def write(
-        self, request: RequestRecord, batch: BatchId, conversations: list[Conversation], now: datetime
-    ) -> None:
+    def go_on(self, has_time: Callable[[], bool]) -> ScopeRead:
+        """Go on from where reading stands, and answer where it stands then."""
+        if not self.reading.query_id:
+            return self._ask()
+        selection, may_read = self._so_far(), False
+        while True:
+            kept = self._pages.kept_after(self.reading.pages + 1)
+            if kept is None:
+                if not may_read and (not_yet := self._wait(selection)):
+                    return not_yet
+                may_read = True
+                page = self.scope_source.read_page(self.reading.query_id, selection.cursor)
+                kept = selection.with_page(page.conversations, page.cursor, self._slice)
+                self._pages.keep(self.reading.pages + 1, kept)
+            selection = self._batch(kept)
+            self._move(
+                pages=self.reading.pages + 1,
+                next_batch=selection.next_batch,
+                conversations=selection.conversations,
+            )
+            if selection.cursor is None:
+                return self._leave_slice()
+            if not has_time():
+                return self.answer("MORE")
+
+    def answer(self, status: str, *, wait_s: int = MIN_WAIT_S) -> ScopeRead:
+        """Say where reading stands."""
+        return ScopeRead.model_validate(self.reading.model_dump() | {"status": status, "wait_s": wait_s})
+
+    @property
+    def _slice(self) -> Interval:
+        return slice_from(self.scope.interval, self.reading.slice_start, self.reading.slice_s)
+
+    @property
+    def _pages(self) -> SelectionFiles:
+        request = self.request
+        return SelectionFiles(self.files, request.matter_id, request.request_id, request.attempt)
+
+    def _move(self, **changes: object) -> None:
+        self.reading = self.reading.model_copy(update=changes)
+
+    def _so_far(self) -> Selection:
+        """Read what is selected and in no batch yet."""
+        if self.reading.pages == 0:
+            return Selection()
+        kept = self._pages.kept_after(self.reading.pages)
+        if kept is None:
+            raise LedgerRuleBroken(
+                f"expected what request {self.request.request_id} had selected after {self.reading.pages}"
+                " pages in the work bucket, found nothing"
+            )
+        return kept.without(self._due(kept))
+
+    def _due(self, selection: Selection) -> list[Lot]:
+        most = self.jobs.most_conversations
+        return selection.batched(self.jobs.lot_of, at_least=self.batch_size, at_most=most)
+
+    def _wait(self, selection: Selection) -> ScopeRead | None:
+        """Answer how to go on while pages cannot be read; None when they can."""
+        elapsed = self.clock.now() - self.reading.asked_at
+        try:
+            if self.scope_source.is_query_done(self.reading.query_id):
+                return None
+        except ScopeQueryFailed as failed:
+            return self._ask_for_less(selection, failed)
+        if elapsed >= QUERY_DEADLINE:
+            overdue = ScopeQueryFailed(f"the scope query {self.reading.query_id} did not end in time")
+            return self._ask_for_less(selection, overdue)
+        return self.answer("PENDING", wait_s=poll_wait_s(elapsed.total_seconds()))
+
+    def _ask_for_less(self, selection: Selection, failed: ScopeQueryFailed) -> ScopeRead:
+        shorter_s = halved_length_s(self.scope.interval, self._slice)
+        if selection.cursor is not None or shorter_s is None:
+            raise ScopeQueryFailed(
+                f"{failed}; it asked for {self._slice}. Send the request again; if that does not help, send"
+                " the scope in parts, by custodians, queues or media types"
+            ) from failed
+        self.telemetry.warn("scope_query_given_up", request_id=self.request.request_id)
+        self._move(slice_s=shorter_s, query_id="")
+        return self._ask()
+
+    def _ask(self) -> ScopeRead:
+        query_id = self.scope_source.start_query(replace(self.scope, interval=self._slice))
+        self._move(query_id=query_id, asked_at=self.clock.now())
+        return self.answer("PENDING")
+
+    def _leave_slice(self) -> ScopeRead:
+        """Go on to the next slice, unless it lies after the scope or after today."""
+        end = self._slice.end
+        if end >= min(self.scope.interval.end, self.clock.now()):
+            return self.answer("DONE")
+        self._move(slice_start=end, query_id="")
+        return self._ask()
+
+    def _batch(self, kept: Selection) -> Selection:
+        """Make batches of what is due, and answer what is left."""
+        due = self._due(kept)
+        for index, conversations in enumerate(due, kept.next_batch):
+            self._write_batch(batch_id(self.request.attempt, index), conversations)
+        return kept.without(due)
+
+    def _write_batch(self, batch: BatchId, conversations: Lot) -> None:
         """Claim the conversations, write their list, and only then plan the batch."""
-        matter_id, request_id = request.matter_id, request.request_id
+        matter_id, request_id, now = self.request.matter_id, self.request.request_id, self.clock.now()
         wanted = [Claim(matter_id, request_id, batch, conversation, now) for conversation in conversations]
         claimed = for_each(wanted, self.claims.claim)
         BatchFiles(self.files, matter_id, request_id, batch).write_conversations(conversations)
         self.batches.plan(BatchRecord(matter_id, request_id, batch, BatchState.PLANNED, len(conversations)))
         self.telemetry.count(Counter.CONVERSATIONS_CLAIMED, sum(claimed))
         self.telemetry.note("batch_planned", matter_id=matter_id, request_id=request_id, batch_id=batch)
-
-
-def _answer(reading: ScopeReading, status: str, *, wait_s: int = MIN_WAIT_S) -> ScopeRead:
-    return ScopeRead.model_validate(
-        reading.model_dump(exclude={"matter_id", "request_id"}) | {"status": status, "wait_s": wait_s}
-    )

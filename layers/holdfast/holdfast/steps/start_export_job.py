@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import BatchRun, JobStarted
+from holdfast.domain.scope import covering
 from holdfast.domain.states import BatchState
 from holdfast.domain.waits import MIN_WAIT_S, bounded
 from holdfast.errors import (
@@ -102,8 +103,13 @@ def _selection(batch: BatchRecord, requests: RequestBook, files: WorkFiles) -> E
     request = DiscoveryRequest.model_validate_json(requests.read(batch.matter_id, batch.request_id).body)
     conversations = BatchFiles(files, batch.matter_id, batch.request_id, batch.batch_id).conversations()
     scope = request.scope.to_domain()
+    wanted = replace(
+        scope,
+        interval=covering(conversations, scope.interval),
+        include_sensitive=scope.include_sensitive and not batch.without_sensitive,
+    )
     return ExportSelection(
         [one.conversation_id for one in conversations],
-        replace(scope, include_sensitive=scope.include_sensitive and not batch.without_sensitive),
+        wanted,
         frozenset(one.medium for one in conversations),
     )

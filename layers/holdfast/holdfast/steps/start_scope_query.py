@@ -1,10 +1,12 @@
 """Ask the platform for the conversations in scope."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Run, ScopeRead
 from holdfast.domain.reconciliation import Reason
+from holdfast.domain.slices import planned_length_s, slice_from
 from holdfast.domain.waits import MIN_WAIT_S
 from holdfast.ports import Clock, RequestBook, ScopeSource, Telemetry
 
@@ -15,7 +17,7 @@ DATA_LAG = timedelta(hours=48)
 def start_scope_query(
     run: Run, *, requests: RequestBook, scope_source: ScopeSource, clock: Clock, telemetry: Telemetry
 ) -> ScopeRead:
-    """Start the query; a repeat starts another, which harms nobody.
+    """Start the query for the scope's first slice; a repeat starts another, which harms nobody.
 
     A scope that ends later than what the platform can search is noted as an exception: such a request can
     never be called preserved.
@@ -26,6 +28,15 @@ def start_scope_query(
     if scope.interval.end > searchable_until:
         telemetry.warn("scope_not_yet_available", matter_id=run.matter_id, request_id=run.request_id)
         requests.advance(record, record.state, exceptions=[Reason.NOT_YET_AVAILABLE])
-    query_id = scope_source.start_query(scope)
+    start, length_s = scope.interval.start, planned_length_s(scope.interval)
+    first = slice_from(scope.interval, start, length_s)
+    query_id = scope_source.start_query(replace(scope, interval=first))
     telemetry.note("scope_query_started", matter_id=run.matter_id, request_id=run.request_id)
-    return ScopeRead(status="PENDING", query_id=query_id, wait_s=MIN_WAIT_S)
+    return ScopeRead(
+        status="PENDING",
+        query_id=query_id,
+        asked_at=clock.now(),
+        slice_start=start,
+        slice_s=length_s,
+        wait_s=MIN_WAIT_S,
+    )

@@ -39,8 +39,8 @@ _CHOSEN_AT_CREATION = {"action_date", "screen_recording_action_date"}
 class BulkExportJobs:
     """Implements `ports.ExportJobs`."""
 
-    # A request body takes 512,000 bytes, and a conversation about 110 of them.
-    most_conversations = 4_500
+    # A request body takes 512,000 bytes, and a conversation 118 of them.
+    most_conversations = 4_000
 
     def __init__(self, transport: Transport, clock: Clock, *, integration_id: str) -> None:
         self._transport = transport
