@@ -20,10 +20,12 @@ from holdfast.domain.states import (
     BATCH_MOVES,
     PLATFORM_HOLD_MOVES,
     REQUEST_MOVES,
+    STANDING_MOVES,
     BatchState,
     HoldState,
     PlatformHold,
     RequestState,
+    StandingState,
     has_passed,
     sources,
 )
@@ -43,6 +45,7 @@ from holdfast.ports import (
     PlatformHoldRecord,
     RequestRecord,
     SlotOwner,
+    StandingMatter,
     SweepMark,
 )
 from tests.fakes.effects import Effects
@@ -74,6 +77,9 @@ class RequestsInMemory:
             raise LedgerRuleBroken(f"expected request {request_id} of matter {matter_id}, found none")
         return self.records[matter_id, request_id]
 
+    def find(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord | None:
+        return self.records.get((matter_id, request_id))
+
     def advance(
         self,
         record: RequestRecord,
@@ -102,6 +108,40 @@ class RequestsInMemory:
         self.records[matter_id, request_id] = replace(standing, state=RequestState.FAILED)
         self.explanations[matter_id, request_id] = explanation
         return True
+
+
+class StandingInMemory:
+    """Implements `ports.StandingBook`."""
+
+    def __init__(self) -> None:
+        self.matters: dict[MatterId, StandingMatter] = {}
+        self._lock = RLock()
+
+    def open_matters(self) -> Sequence[MatterId]:
+        return [
+            matter_id
+            for matter_id, matter in sorted(self.matters.items())
+            if matter.course.state is not StandingState.CLOSED
+        ]
+
+    def find(self, matter_id: MatterId) -> StandingMatter | None:
+        return self.matters.get(matter_id)
+
+    def open(self, matter: StandingMatter) -> bool:
+        return self._write(matter, frozenset({None} if matter.version == 1 else {StandingState.CLOSED}))
+
+    def advance(self, matter: StandingMatter) -> bool:
+        before = sources(STANDING_MOVES, matter.course.state)
+        return self._write(matter, frozenset({*before}))
+
+    def _write(self, matter: StandingMatter, may_come_from: frozenset[StandingState | None]) -> bool:
+        with self._lock:
+            standing = self.matters.get(matter.matter_id)
+            version, state = (standing.version, standing.course.state) if standing else (0, None)
+            if version != matter.version - 1 or state not in may_come_from:
+                return False
+            self.matters[matter.matter_id] = matter
+            return True
 
 
 type BatchKey = tuple[MatterId, RequestId, BatchId]

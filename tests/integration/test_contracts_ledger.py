@@ -17,6 +17,7 @@ from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.slots import SlotLedger
+from holdfast.aws.standing import StandingLedger
 from holdfast.aws.sweeps import SweepLedger
 from holdfast.aws.table import Item, Table
 from holdfast.domain.custody import ObjectVersion, Receipt
@@ -31,7 +32,8 @@ from holdfast.domain.ids import (
     halves_of,
 )
 from holdfast.domain.media import Medium
-from holdfast.domain.states import BatchState, HoldState, PlatformHold, RequestState
+from holdfast.domain.standing import Course
+from holdfast.domain.states import BatchState, HoldState, PlatformHold, RequestState, StandingState
 from holdfast.errors import ConversationLifting, LedgerRuleBroken
 from holdfast.ports import (
     BatchBook,
@@ -50,6 +52,8 @@ from holdfast.ports import (
     RequestBook,
     RequestRecord,
     SlotOwner,
+    StandingBook,
+    StandingMatter,
     SweepBook,
     SweepMark,
 )
@@ -60,6 +64,7 @@ from tests.fakes.ledger import (
     ParkingInMemory,
     RequestsInMemory,
     SlotsInMemory,
+    StandingInMemory,
     SweepsInMemory,
 )
 from tests.fakes.story import conversation_id, conversations, key_of, recording_id
@@ -83,6 +88,7 @@ class Ledger:
     slots: JobSlots
     parking: Parking
     sweeps: SweepBook
+    standing: StandingBook
     begin_lifting: Callable[[ConversationId], None]
 
 
@@ -96,6 +102,7 @@ def _in_memory() -> Ledger:
         SlotsInMemory(),
         ParkingInMemory(),
         SweepsInMemory(),
+        StandingInMemory(),
         shelf.begin_lifting,
     )
 
@@ -141,6 +148,7 @@ def _on_dynamodb() -> Ledger:
         SlotLedger(table, organization_id="org"),
         ParkingLedger(table),
         SweepLedger(table),
+        StandingLedger(table),
         begin_lifting,
     )
 
@@ -180,6 +188,13 @@ def test_a_request_is_written_once_and_read_back_whole(ledger: Ledger) -> None:
     assert ledger.requests.read(M, R) == _request()
     assert _opened(ledger, opened_at=LATER) == _request()
     assert ledger.requests.read(M, R).opened_at == NOON
+
+
+def test_a_request_that_may_not_exist_is_looked_for(ledger: Ledger) -> None:
+    assert ledger.requests.find(M, R) is None
+    _opened(ledger)
+
+    assert ledger.requests.find(M, R) == _request()
 
 
 def test_an_unknown_request_is_a_defect_to_read_or_to_advance(ledger: Ledger) -> None:
@@ -760,3 +775,93 @@ def test_the_names_of_recordings_are_never_an_empty_key(ledger: Ledger) -> None:
 
     assert ledger.receipts.write(other) is True
     assert RecordingId("") not in {receipt.recording_id for receipt in ledger.claims.dossier(ONE).receipts}
+
+
+# --- standing matters
+
+
+def _standing(matter_id: MatterId = M, **changes: Any) -> StandingMatter:
+    """A matter with whatever it can carry; changes are those of its course, and its version."""
+    version, closed_by = changes.pop("version", 1), changes.pop("closed_by", None)
+    course = Course.opening(NOON, timedelta(hours=6), NOON + timedelta(days=9))
+    return StandingMatter(
+        matter_id, b'{"title":"\xc3\xa4"}', "sha-of-body", replace(course, **changes), version, closed_by
+    )
+
+
+def test_a_standing_matter_is_written_once_and_read_back_whole(ledger: Ledger) -> None:
+    assert ledger.standing.find(M) is None
+
+    assert ledger.standing.open(_standing())
+    assert not ledger.standing.open(_standing(high_water=LATER))
+    assert ledger.standing.find(M) == _standing()
+    fullest = _standing(
+        version=2,
+        closed_by="legal-user-17",
+        state=StandingState.CLOSING,
+        high_water=LATER,
+        until=NOON + timedelta(hours=6),
+        attempts=3,
+        asked_at=LATER,
+    )
+    assert ledger.standing.advance(fullest)
+    assert ledger.standing.find(M) == fullest
+
+
+def test_a_standing_matter_without_an_end_has_none_when_it_is_read(ledger: Ledger) -> None:
+    ledger.standing.open(_standing(ends_at=None))
+
+    assert ledger.standing.find(M) == _standing(ends_at=None)
+
+
+def test_only_who_has_read_what_stands_may_write(ledger: Ledger) -> None:
+    ledger.standing.open(_standing())
+
+    written = [
+        ledger.standing.advance(_standing(version=version, attempts=version)) for version in (1, 3, 2, 2, 3)
+    ]
+
+    assert written == [False, False, True, False, True]
+    assert ledger.standing.find(M) == _standing(version=3, attempts=3)
+
+
+def test_a_standing_matter_that_nobody_opened_cannot_advance(ledger: Ledger) -> None:
+    assert not ledger.standing.advance(_standing(version=1))
+    assert not ledger.standing.advance(_standing(version=2))
+    assert not ledger.standing.open(_standing(version=2))
+    assert ledger.standing.find(M) is None
+    assert list(ledger.standing.open_matters()) == []
+
+
+def test_a_standing_matter_never_moves_backwards(ledger: Ledger) -> None:
+    ledger.standing.open(_standing())
+    assert ledger.standing.advance(_standing(version=2, state=StandingState.CLOSING))
+    assert not ledger.standing.advance(_standing(version=3, state=StandingState.OPEN))
+    assert ledger.standing.advance(_standing(version=3, state=StandingState.CLOSED))
+
+    assert not ledger.standing.advance(_standing(version=4, state=StandingState.CLOSING))
+    assert not ledger.standing.advance(_standing(version=4, state=StandingState.OPEN))
+
+
+def test_only_a_closed_matter_is_opened_again(ledger: Ledger) -> None:
+    ledger.standing.open(_standing())
+    assert not ledger.standing.open(_standing(version=2))
+    ledger.standing.advance(_standing(version=2, state=StandingState.CLOSED))
+
+    again = [ledger.standing.open(_standing(version=version, starts_at=LATER)) for version in (1, 2, 4, 3, 3)]
+
+    assert again == [False, False, False, True, False]
+    assert ledger.standing.find(M) == _standing(version=3, starts_at=LATER)
+
+
+def test_what_is_not_closed_is_listed_in_the_order_of_the_matters(ledger: Ledger) -> None:
+    for matter_id in (OTHER_M, M, MatterId("M-0"), MatterId("M-10")):
+        ledger.standing.open(_standing(matter_id))
+    ledger.standing.advance(_standing(M, version=2, state=StandingState.CLOSING))
+    ledger.standing.advance(_standing(MatterId("M-0"), version=2, state=StandingState.CLOSED))
+
+    listed = list(ledger.standing.open_matters())
+    ledger.standing.open(_standing(MatterId("M-0"), version=3))
+
+    assert listed == [M, MatterId("M-10"), OTHER_M]
+    assert list(ledger.standing.open_matters()) == [MatterId("M-0"), M, MatterId("M-10"), OTHER_M]

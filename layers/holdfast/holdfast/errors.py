@@ -16,6 +16,7 @@ Class names are part of the workflows' API: `ErrorEquals` names them, so a renam
     │   ├── SettingsInvalid          what was deployed cannot work
     │   ├── RequestRefused           the discovery request names faults by field
     │   ├── RequestIdConflict        a known request id came with another body
+    │   ├── StandingMatterConflict   an opening or closing does not fit the standing matter that is known
     │   ├── PreflightBlocked         something is missing before anything moves
     │   ├── CredentialsRefused       the platform does not know the client, or rejects a fresh token
     │   ├── PermissionMissing        the client lacks a permission; carries their names
@@ -106,6 +107,10 @@ class RequestRefused(RefusedError):
 
 class RequestIdConflict(RefusedError):
     """The request id is known, with a different body."""
+
+
+class StandingMatterConflict(RefusedError):
+    """An opening or closing does not fit what is known of the standing matter."""
 
 
 class PreflightBlocked(RefusedError):

@@ -17,6 +17,7 @@ from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation, Scope
+from holdfast.domain.standing import Course
 from holdfast.domain.states import BatchState, PlatformHold, RequestState
 from holdfast.domain.tags import TagPlan
 
@@ -47,6 +48,8 @@ class Counter(StrEnum):
     THROTTLES = "Throttles"
     PARKED = "Parked"
     ARRIVALS_SWEPT = "ArrivalsSwept"
+    STANDING_RUNS_ASKED_FOR = "StandingRunsAskedFor"
+    STANDING_MATTERS_STUCK = "StandingMattersStuck"
 
 
 class Telemetry(Protocol):
@@ -285,6 +288,9 @@ class RequestBook(Protocol):
             LedgerRuleBroken: it does not exist; a step ran for a request nobody opened.
         """
 
+    def find(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord | None:
+        """Read a request that may not exist yet, strongly consistent."""
+
     def advance(
         self,
         record: RequestRecord,
@@ -325,6 +331,48 @@ class BatchRecord:
     explanation: str | None = None
     result_key: str | None = None
     without_sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StandingMatter:
+    """A standing matter as the ledger knows it.
+
+    `body` is the canonical JSON of the opening; `closed_by` is asserted, as `requested_by` is. `version`
+    grows by one with every write; a matter that is not in the ledger yet is written as version 1.
+    """
+
+    matter_id: MatterId
+    body: bytes
+    body_sha256: str
+    course: Course
+    version: int = 1
+    closed_by: str | None = None
+
+
+class StandingBook(Protocol):
+    """Standing matters. Every write is on condition that nobody has written since the matter was read."""
+
+    def open_matters(self) -> Sequence[MatterId]:
+        """List the matters that are not CLOSED, strongly consistent, in the order of their ids."""
+
+    def find(self, matter_id: MatterId) -> StandingMatter | None:
+        """Read a standing matter, strongly consistent."""
+
+    def open(self, matter: StandingMatter) -> bool:
+        """Write a matter that is new, or was CLOSED in the version before; answers whether it was written."""
+
+    def advance(self, matter: StandingMatter) -> bool:
+        """Write how far a matter has come; answers whether it was written.
+
+        False if somebody else has written since, or if the move is not in the table of `domain.states`.
+        """
+
+
+class RequestBus(Protocol):
+    """Where discovery requests arrive, whoever sends them."""
+
+    def request(self, body: bytes) -> None:
+        """Send a `DiscoveryRequested` event; `body` is its detail, as JSON."""
 
 
 class Runs(Protocol):

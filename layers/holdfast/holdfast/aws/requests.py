@@ -39,7 +39,7 @@ class RequestLedger:
         self._table.put_new(
             {"pk": pk, "sk": "META", "title": title, "status": "OPEN", "opened_at": opened_at}
         )
-        standing = self._find(record.matter_id, record.request_id)
+        standing = self.find(record.matter_id, record.request_id)
         if standing is None:
             was_written = self._table.put_new(_request_item(record))
         elif not _may_take_over(record, standing, instead_of):
@@ -55,12 +55,30 @@ class RequestLedger:
 
     def read(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord:
         """Read a request."""
-        record = self._find(matter_id, request_id)
+        record = self.find(matter_id, request_id)
         if record is None:
             raise LedgerRuleBroken(
                 f"expected request {request_id} of matter {matter_id} in the ledger, found none"
             )
         return record
+
+    def find(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord | None:
+        """Read a request that may not exist yet."""
+        item = self._table.get(_matter_key(matter_id), f"REQUEST#{request_id}")
+        if item is None:
+            return None
+        return RequestRecord(
+            matter_id=matter_id,
+            request_id=request_id,
+            state=RequestState(item["state"]),
+            body=item["body"],
+            body_sha256=item["body_sha256"],
+            execution_arn=item["execution_arn"],
+            opened_at=from_text(item["opened_at"]),
+            attempt=item["attempt"],
+            exceptions=tuple(item.get("exceptions", ())),
+            summary=json.loads(item["summary"]) if "summary" in item else None,
+        )
 
     def advance(
         self,
@@ -96,23 +114,6 @@ class RequestLedger:
             "SET #state = :state, explanation = :explanation",
             f"execution_arn = :mine AND {may_come_from}",
             values | {":state": RequestState.FAILED, ":mine": execution_arn, ":explanation": explanation},
-        )
-
-    def _find(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord | None:
-        item = self._table.get(_matter_key(matter_id), f"REQUEST#{request_id}")
-        if item is None:
-            return None
-        return RequestRecord(
-            matter_id=matter_id,
-            request_id=request_id,
-            state=RequestState(item["state"]),
-            body=item["body"],
-            body_sha256=item["body_sha256"],
-            execution_arn=item["execution_arn"],
-            opened_at=from_text(item["opened_at"]),
-            attempt=item["attempt"],
-            exceptions=tuple(item.get("exceptions", ())),
-            summary=json.loads(item["summary"]) if "summary" in item else None,
         )
 
 

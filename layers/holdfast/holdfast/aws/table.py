@@ -175,13 +175,14 @@ class Table:
 
     def putting_new(self, item: Item) -> dict[str, Any]:
         """Compose the part of a transaction that writes a new item."""
-        return {
-            "Put": {
-                "TableName": self.name,
-                "Item": to_wire(item),
-                "ConditionExpression": "attribute_not_exists(pk)",
-            }
-        }
+        return self.putting(item, "attribute_not_exists(pk)")
+
+    def putting(
+        self, item: Item, condition: str = "", values: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Compose the part of a transaction that writes an item; without a condition, another part has it."""
+        conditional = {"ConditionExpression": condition, **_expression(values or {}, condition)}
+        return {"Put": {"TableName": self.name, "Item": to_wire(item), **(conditional if condition else {})}}
 
     def updating(
         self, pk: str, sk: str, update: str, condition: str, values: Mapping[str, Any]

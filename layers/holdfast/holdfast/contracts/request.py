@@ -7,6 +7,7 @@ in place of text, naive times and free text in the place of an id are all faults
 import hashlib
 import re
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -61,11 +62,13 @@ type UuidList = Annotated[tuple[UuidText, ...], Field(max_length=MAX_LISTED_IDS)
 type ScopeMedium = Literal["voice", "chat", "email", "message", "callback"]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What comes from outside: no unknown field, no conversion of types."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class RequestedInterval(_Strict):
+class RequestedInterval(Strict):
     """``[start, end)``; both are RFC 3339 times with an offset."""
 
     start: Moment
@@ -78,10 +81,9 @@ class RequestedInterval(_Strict):
         return self
 
 
-class RequestedScope(_Strict):
-    """The scope as the legal team writes it; every list may be left out, and then does not restrict."""
+class RequestedSelection(Strict):
+    """What a scope selects by besides its interval; a list that is left out does not restrict."""
 
-    interval: RequestedInterval
     custodians: UuidList = Field(default=(), strict=False)
     queues: UuidList = Field(default=(), strict=False)
     media_types: Annotated[tuple[ScopeMedium, ...], AfterValidator(_unique)] = Field(default=(), strict=False)
@@ -101,6 +103,14 @@ class RequestedScope(_Strict):
             )
         return self
 
+
+class _WithInterval(Strict):
+    interval: RequestedInterval
+
+
+class RequestedScope(RequestedSelection, _WithInterval):
+    """The scope as the legal team writes it."""
+
     def to_domain(self) -> Scope:
         """Translate into the domain's words."""
         return Scope(
@@ -115,16 +125,21 @@ class RequestedScope(_Strict):
         )
 
 
-class DiscoveryRequest(_Strict):
+type MatterIdText = Annotated[str, Field(pattern=rf"^{MATTER_ID_PATTERN}$")]
+type Title = Annotated[PlainText, Field(min_length=1, max_length=200)]
+type Asserted = Annotated[PlainText, Field(min_length=1, max_length=200)]
+
+
+class DiscoveryRequest(Strict):
     """One request to preserve a scope for a matter (the event's `detail`).
 
     `requested_by` is recorded as asserted: an event cannot prove who wrote it.
     """
 
-    matter_id: Annotated[str, Field(pattern=rf"^{MATTER_ID_PATTERN}$")]
+    matter_id: MatterIdText
     request_id: Annotated[str, Field(pattern=rf"^{REQUEST_ID_PATTERN}$")]
-    title: Annotated[PlainText, Field(min_length=1, max_length=200)]
-    requested_by: Annotated[PlainText, Field(min_length=1, max_length=200)]
+    title: Title
+    requested_by: Asserted
     scope: RequestedScope
 
     def canonical(self) -> bytes:
@@ -150,7 +165,12 @@ class DiscoveryRequest(_Strict):
         try:
             return cls.model_validate(event.get("detail"))
         except ValidationError as invalid:
-            raise RequestRefused(_bounded(list(dict.fromkeys(name_faults(invalid))))) from None
+            raise RequestRefused(faults_of(invalid)) from None
+
+
+def faults_of(invalid: ValidationError, known: AbstractSet[str] = frozenset()) -> list[str]:
+    """List what is wrong; `known` are field names of ours besides those of a discovery request."""
+    return _bounded(list(dict.fromkeys(name_faults(invalid, known))))
 
 
 def _bounded(faults: list[str]) -> list[str]:
@@ -159,14 +179,15 @@ def _bounded(faults: list[str]) -> list[str]:
     return [*faults[:MAX_NAMED_FAULTS], *([f"and {rest} more"] if rest > 0 else [])]
 
 
-def name_faults(invalid: ValidationError) -> Iterable[str]:
+def name_faults(invalid: ValidationError, known: AbstractSet[str] = frozenset()) -> Iterable[str]:
     """Turn a validation error into one line per fault: the field's path and what was expected, without
     values.
     """
     for fault in invalid.errors(include_url=False, include_input=False, include_context=False):
         # A field name that is not ours comes from outside: it may be hostile, so only its position is kept.
-        known = [str(part) if isinstance(part, int) or part in _FIELD_NAMES else "?" for part in fault["loc"]]
-        yield f"{'.'.join(known) or 'detail'}: {fault['msg'].removeprefix('Value error, ')}"
+        ours = _FIELD_NAMES | known
+        place = [str(part) if isinstance(part, int) or part in ours else "?" for part in fault["loc"]]
+        yield f"{'.'.join(place) or 'detail'}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 _FIELD_NAMES = {

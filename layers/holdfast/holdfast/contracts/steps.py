@@ -69,6 +69,24 @@ class Opened(_Message):
     explanation: str = ""
 
 
+class StandingRecorded(_Message):
+    """OPENED, CLOSING: written down. KNOWN: it was before, and nothing changed. REFUSED: see `faults`."""
+
+    outcome: Literal["OPENED", "CLOSING", "KNOWN", "REFUSED"]
+    matter_id: str = ""
+    faults: list[str] = []
+    explanation: str = ""
+
+
+class StandingRuns(_Message):
+    """How many matters are open; of these, how many asked for a run just now, wait for one, or are stuck."""
+
+    matters: int
+    asked: int
+    under_way: int
+    stuck: int
+
+
 class ScopeReading(Run):
     """Where reading the scope stands: in the slice from `slice_start` of `slice_s` seconds, after `pages` of
     all slices. Its query was asked for at `asked_at`; without a `query_id` it has yet to be.

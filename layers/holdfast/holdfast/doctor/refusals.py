@@ -21,6 +21,10 @@ UNKNOWN = Remedy("unknown", "read the failed function's log, and keep its reques
 REMEDIES: Mapping[str, Remedy] = {
     "RequestRefused": Remedy("request_schema", "mend the named fields and send the event again"),
     "RequestIdConflict": Remedy("request_schema", "send the changed request under a new request id"),
+    "StandingMatterConflict": Remedy(
+        "request_schema",
+        "compare with what is known of the matter, which the message tells, and send another event",
+    ),
     "SettingsInvalid": Remedy("settings", "mend the named stack parameters and deploy again"),
     "PreflightBlocked": Remedy("preflight", "mend each finding, then send the same request again"),
     "CredentialsRefused": Remedy(

@@ -5,6 +5,7 @@ refused at the border and nothing inside has to escape anything.
 """
 
 import re
+from datetime import UTC, datetime
 from typing import NewType
 
 MatterId = NewType("MatterId", str)
@@ -47,3 +48,12 @@ def halves_of(whole: BatchId) -> tuple[BatchId, BatchId]:
 def origin_of(piece: BatchId) -> BatchId:
     """Name the batch of the scope that a piece came from, which may be itself."""
     return BatchId(piece.partition(".")[0])
+
+
+def standing_request_id(matter_id: MatterId, start: datetime) -> RequestId:
+    """Name the request for a standing matter's interval, by the second at which the interval begins.
+
+    For example ``M-2026-001:20260301T000000Z``; the names of a matter sort as the intervals do.
+    """
+    written = start.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+    return RequestId(f"{matter_id}:{re.sub('[-:]', '', written)}Z")

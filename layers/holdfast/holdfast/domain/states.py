@@ -102,6 +102,23 @@ PLATFORM_HOLD_MOVES: Mapping[PlatformHold | None, frozenset[PlatformHold]] = {
 }
 
 
+class StandingState(StrEnum):
+    """Whether a standing matter goes on."""
+
+    OPEN = "OPEN"
+    CLOSING = "CLOSING"  # somebody closed it; the intervals up to its end are still being preserved
+    CLOSED = "CLOSED"  # its last interval has its verdict
+
+
+STANDING_MOVES: Mapping[StandingState, frozenset[StandingState]] = {
+    # A matter may be opened with an end, and then closes by itself.
+    StandingState.OPEN: frozenset({StandingState.CLOSING, StandingState.CLOSED}),
+    StandingState.CLOSING: frozenset({StandingState.CLOSED}),
+    # Opening a closed matter again begins a new course, which is not a move of the old one.
+    StandingState.CLOSED: frozenset(),
+}
+
+
 def sources[From, To](moves: Mapping[From, frozenset[To]], target: To) -> frozenset[From | To]:
     """Name the states from which `target` may be written: its predecessors and itself.
 
