@@ -26,6 +26,8 @@ from holdfast.contracts.steps import (
     ScopeReading,
     Sealed,
     SlotAnswer,
+    StandingRecorded,
+    StandingRuns,
     Sweep,
     Swept,
 )
@@ -45,10 +47,12 @@ from holdfast.steps.preflight import Check, preflight
 from holdfast.steps.read_scope_pages import read_scope_pages
 from holdfast.steps.reconcile import reconcile
 from holdfast.steps.record_failure import record_failure
+from holdfast.steps.record_standing_matter import record_standing_matter
 from holdfast.steps.seal_custody import seal_custody
 from holdfast.steps.secure_objects import Securing
 from holdfast.steps.start_export_job import start_export_job
 from holdfast.steps.start_scope_query import start_scope_query
+from holdfast.steps.start_standing_runs import start_standing_runs
 from holdfast.steps.sweep_evidence import sweep_evidence
 from tests.events import load_event
 from tests.fakes.buckets import (
@@ -66,6 +70,7 @@ from tests.fakes.ledger import (
     ParkingInMemory,
     RequestsInMemory,
     SlotsInMemory,
+    StandingInMemory,
     SweepsInMemory,
 )
 from tests.fakes.platform import (
@@ -73,6 +78,7 @@ from tests.fakes.platform import (
     ExportJobsInMemory,
     ManifestsInMemory,
     PlatformHoldsInMemory,
+    RequestBusInMemory,
     RunsInMemory,
     ScopeInMemory,
 )
@@ -106,6 +112,7 @@ class House:
     effects: Effects = field(default_factory=Effects)
     requests: RequestsInMemory = field(default_factory=RequestsInMemory)
     batches: BatchesInMemory = field(default_factory=BatchesInMemory)
+    standing: StandingInMemory = field(default_factory=StandingInMemory)
     slots: SlotsInMemory = field(default_factory=SlotsInMemory)
     sweeps: SweepsInMemory = field(default_factory=SweepsInMemory)
     parking: ParkingInMemory = field(default_factory=ParkingInMemory)
@@ -116,6 +123,7 @@ class House:
     manifests: ManifestsInMemory = field(default_factory=ManifestsInMemory)
     holds: PlatformHoldsInMemory = field(default_factory=PlatformHoldsInMemory)
     runs: RunsInMemory = field(default_factory=RunsInMemory)
+    bus: RequestBusInMemory = field(default_factory=RequestBusInMemory)
     patience: Patience = field(default_factory=Patience)
     batch_size: int = 2
     hash_limit_bytes: int = 1_000
@@ -140,6 +148,8 @@ class House:
                 self.requests.records,
                 self.requests.explanations,
                 self.batches.records,
+                self.standing.matters,
+                self.bus.sent,
                 self.conversations.folders,
                 list(self.slots.held()),
                 self.parking.messages,
@@ -168,6 +178,25 @@ class House:
             requests=self.requests,
             runs=self.runs,
             files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def record_standing_matter(self, event: Any = None) -> StandingRecorded:
+        return record_standing_matter(
+            Opening(event=event or load_event("standing_matter_opened"), execution_arn=EXECUTION),
+            standing=self.standing,
+            files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def start_standing_runs(self) -> StandingRuns:
+        return start_standing_runs(
+            standing=self.standing,
+            requests=self.requests,
+            runs=self.runs,
+            bus=self.bus,
             clock=self.clock,
             telemetry=self.telemetry,
         )

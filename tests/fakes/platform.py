@@ -1,5 +1,6 @@
 """The platform and the workflow service, in memory. `failures` are raised by the next calls, one each."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -273,3 +274,15 @@ class RunsInMemory:
 
     def is_alive(self, execution_arn: str) -> bool:
         return execution_arn in self.alive
+
+
+class RequestBusInMemory(_Failing):
+    """Implements `ports.RequestBus`; `sent` are the details, as they were sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Any] = []
+
+    def request(self, body: bytes) -> None:
+        self._called()
+        self.sent.append(json.loads(body))

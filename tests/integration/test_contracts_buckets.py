@@ -1,6 +1,7 @@
 """One suite for the buckets and queues in memory, and for S3, SQS and Step Functions as moto plays them."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,10 +12,12 @@ import pytest
 from moto import mock_aws
 
 from holdfast.aws.buckets import EvidenceBucketSetup, EvidenceListingS3, EvidenceS3, RecordsS3, WorkS3
+from holdfast.aws.bus import RequestEventBus
 from holdfast.aws.queues import ArrivalSqs, HashSqs, StepFunctionsRuns
 from holdfast.contracts.arrivals import read_large_object
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.tags import TagPlan
+from holdfast.errors import AwsUnavailable
 from holdfast.ports import (
     ArrivalQueue,
     BucketSetup,
@@ -24,6 +27,7 @@ from holdfast.ports import (
     LargeObject,
     ListingMark,
     RecordFiles,
+    RequestBus,
     Runs,
     WorkFiles,
 )
@@ -36,7 +40,7 @@ from tests.fakes.buckets import (
     WorkFilesInMemory,
 )
 from tests.fakes.clock import NOON
-from tests.fakes.platform import RunsInMemory
+from tests.fakes.platform import RequestBusInMemory, RunsInMemory
 from tests.fakes.story import conversation_id
 
 SESSION: Any = botocore.session.get_session()
@@ -346,3 +350,34 @@ def test_a_run_is_alive_while_it_runs_and_one_that_nobody_remembers_is_not(kind:
     assert runs.is_alive(running)
     assert not runs.is_alive(ended)
     assert not runs.is_alive(running.removesuffix(":a") + ":never")
+
+
+@pytest.mark.parametrize("kind", WHERE)
+def test_a_discovery_request_arrives_on_its_bus_as_it_was_sent(kind: str, s3: Any) -> None:
+    detail = {"matter_id": "M-1", "title": "ä \N{CLAPPER BOARD}", "scope": {"include_screen": True}}
+    fake, events, sqs = RequestBusInMemory(), _client("events"), _client("sqs")
+    events.create_event_bus(Name="requests")
+    url = sqs.create_queue(QueueName="requests")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["holdfast"], "detail-type": ["DiscoveryRequested"]})
+    events.put_rule(Name="requested", EventBusName="requests", EventPattern=pattern)
+    events.put_targets(Rule="requested", EventBusName="requests", Targets=[{"Id": "queue", "Arn": arn}])
+    bus: RequestBus = fake if kind == "in memory" else RequestEventBus(events, name="requests")
+
+    bus.request(json.dumps(detail).encode())
+
+    arrived = (
+        fake.sent
+        if kind == "in memory"
+        else [json.loads(one["Body"])["detail"] for one in sqs.receive_message(QueueUrl=url)["Messages"]]
+    )
+    assert arrived == [detail]
+
+
+def test_an_event_that_the_bus_does_not_take_is_not_taken_for_sent() -> None:
+    class FullBus:
+        def put_events(self, Entries: Any) -> Any:  # noqa: N803 - botocore's name
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+
+    with pytest.raises(AwsUnavailable, match="ThrottlingException"):
+        RequestEventBus(FullBus(), name="requests").request(b"{}")

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.slots import SlotLedger
+from holdfast.aws.standing import StandingLedger
 from holdfast.aws.sweeps import SweepLedger
 from holdfast.aws.table import Table, from_wire
 from holdfast.contracts.request import DiscoveryRequest
+from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.doctor.refusals import REMEDIES
 from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import Role
@@ -34,6 +37,7 @@ from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
 from holdfast.domain.reconciliation import EXPLAINING, MEANINGS, Reason
 from holdfast.domain.scope import Conversation, Scope
+from holdfast.domain.standing import Course
 from holdfast.domain.states import BatchState, PlatformHold, RequestState
 from holdfast.errors import HoldfastError
 from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
@@ -51,6 +55,7 @@ from holdfast.ports import (
     ParkedMessage,
     RequestRecord,
     SlotOwner,
+    StandingMatter,
 )
 from local.diagrams import redrawn
 from local.genesys.access import FULL
@@ -178,6 +183,12 @@ def test_the_readme_describes_every_field_of_a_discovery_request() -> None:
     assert listed == list(fields(DiscoveryRequest))
 
 
+def test_the_readme_describes_every_field_of_an_opening() -> None:
+    listed = [name for row in table(README, "standing") for name in code(row[0])]
+
+    assert listed == list(StandingMatterOpened.model_fields)
+
+
 def test_the_examples_of_requests_are_accepted() -> None:
     examples = [json.loads(block) for block in blocks(README, "json")]
 
@@ -185,12 +196,12 @@ def test_the_examples_of_requests_are_accepted() -> None:
 
     assert requests
     for request in requests:
-        DiscoveryRequest.model_validate(request)
+        (StandingMatterOpened if "starts_at" in request else DiscoveryRequest).model_validate(request)
 
 
-def test_the_announcements_are_those_of_the_workflow() -> None:
-    machine = (ROOT / "statemachines/preserve_matter.asl.json").read_text()
-    announced = {"MatterPreserved", "MatterIncomplete"} | set(re.findall(r'"DetailType": "(\w+)"', machine))
+def test_the_announcements_are_those_of_the_workflows() -> None:
+    machines = "".join(path.read_text() for path in (ROOT / "statemachines").glob("*.asl.json"))
+    announced = {"MatterPreserved", "MatterIncomplete"} | set(re.findall(r'"DetailType": "(\w+)"', machines))
 
     assert {code(row[0])[0] for row in table(README, "announcements")} == announced
 
@@ -456,6 +467,8 @@ def _fill(table: Table) -> None:
     slots.run(owner, ExportJobId("job"))
     sweeps = SweepLedger(table)
     sweeps.move(sweeps.read("{prefix}"), ListingMark("key", "version"), NOW)
+    course = replace(Course.opening(NOW, timedelta(days=1), NOW), until=NOW, asked_at=NOW)
+    StandingLedger(table).open(StandingMatter(matter, b"{}", "0", course, closed_by="somebody"))
     ParkingLedger(table).park(
         ParkedMessage("{message_id}", "reason", NOW, "body", CONVERSATION, "fingerprint")
     )

@@ -37,8 +37,10 @@ from holdfast.ports import (
     RecordFiles,
     RecordingCatalogue,
     RequestBook,
+    RequestBus,
     Runs,
     ScopeSource,
+    StandingBook,
     SweepBook,
     Telemetry,
     WorkFiles,
@@ -114,6 +116,22 @@ def requests() -> RequestBook:
     from holdfast.aws.requests import RequestLedger  # noqa: PLC0415
 
     return RequestLedger(_ledger())
+
+
+@cache
+def standing_matters() -> StandingBook:
+    """Give the standing matters of the ledger."""
+    from holdfast.aws.standing import StandingLedger  # noqa: PLC0415
+
+    return StandingLedger(_ledger())
+
+
+@cache
+def request_bus() -> RequestBus:
+    """Give the bus that discovery requests arrive on."""
+    from holdfast.aws.bus import RequestEventBus  # noqa: PLC0415
+
+    return RequestEventBus(_client("events"), name=settings().text("REQUEST_BUS"))
 
 
 @cache

@@ -39,12 +39,17 @@ ACTIONS = {
     "delete_item": ("dynamodb:DeleteItem",),
     "transact_write_items": (),  # checked part by part
     "send_message": ("sqs:SendMessage",),
+    "put_events": ("events:PutEvents",),
     "describe_execution": ("states:DescribeExecution",),
     "get_secret_value": ("secretsmanager:GetSecretValue",),
     "encrypt": ("kms:Encrypt",),
     "decrypt": ("kms:Decrypt",),
 }
-PARTS_OF_TRANSACTIONS = {"putting_new": "dynamodb:PutItem", "updating": "dynamodb:UpdateItem"}
+PARTS_OF_TRANSACTIONS = {
+    "putting": "dynamodb:PutItem",
+    "putting_new": "dynamodb:PutItem",
+    "updating": "dynamodb:UpdateItem",
+}
 # What an adapter works on, where it is not told by a setting.
 PLACES = {"EvidenceS3": "EvidenceBucket", "StepFunctionsRuns": "PreserveMatter", "Table": "Ledger"}
 SETTINGS = {
@@ -53,6 +58,7 @@ SETTINGS = {
     "WORK_BUCKET": "WorkBucket",
     "ARRIVAL_QUEUE_URL": "ArrivalQueue",
     "HASH_QUEUE_URL": "HashQueue",
+    "REQUEST_BUS": "RequestBus",
 }
 
 

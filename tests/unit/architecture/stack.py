@@ -10,8 +10,12 @@ from local.template import Template
 type Resource = dict[str, Any]
 type Statement = dict[str, Any]
 
-# One program as three functions with three roles, so that export and hold do not even share their failures.
-PROGRAM_OF = {"RecordExportFailure": "record_failure", "RecordHoldFailure": "record_failure"}
+# One program as several functions with a role each, so that export and hold do not even share their failures.
+PROGRAM_OF = {
+    "RecordExportFailure": "record_failure",
+    "RecordHoldFailure": "record_failure",
+    "RecordStandingFailure": "record_failure",
+}
 # Who may be named with every resource, and why: these services know no resources for these actions.
 RESOURCELESS = re.compile(
     r"xray:\w+|logs:\w*LogDeliver\w+|logs:(PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)"
@@ -149,12 +153,15 @@ def grants(template: Template) -> Iterator[str]:
 
 
 def sides(template: Template) -> dict[str, set[str]]:
-    """Tell which functions belong to which side: a workflow's, or what works by itself off a queue."""
+    """Tell which functions belong to which side: a workflow's, or what works off a queue or a clock."""
+    standing = called_by(template, "KeepStandingMatter") | {"StartStandingRuns"}
+    by_itself = {name for name, properties in functions(template).items() if "Events" in properties}
     return {
         "conductor": called_by(template, "PreserveMatter"),
         "export": called_by(template, "ExportRecordings"),
         "hold": called_by(template, "ApplyLegalHold"),
-        "arrival": {name for name, properties in functions(template).items() if "Events" in properties},
+        "arrival": by_itself - standing,
+        "standing": standing,
     }
 
 
@@ -180,7 +187,7 @@ def boundaries(template: Template) -> Iterator[str]:
 
     Reconcile alone may read manifests, and see whether there is one.
     """
-    for side in ("conductor", "export", "hold"):
+    for side in ("conductor", "export", "hold", "standing"):
         for name in sorted(sides(template)[side]):
             for statement in granted(template, role_of(functions(template)[name])):
                 on_evidence = mentions(statement, "EvidenceBucket") or "-evidence-" in json.dumps(statement)

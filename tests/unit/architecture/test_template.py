@@ -160,6 +160,23 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         lambda r: grant(r, "PlaceHoldsRole", "s3:PutObject", {"Fn::Sub": "${WorkBucket.Arn}/*"}),
         "PlaceHolds: of the hold side, and may write objects",
     ),
+    "a standing matter's schedule that locks": (
+        "boundaries",
+        lambda r: grant(r, "StartStandingRunsRole", "s3:PutObjectLegalHold", EVIDENCE),
+        "StartStandingRuns: of the standing side, and may s3:PutObjectLegalHold",
+    ),
+    "a standing matter's schedule that reads recordings": (
+        "boundaries",
+        lambda r: grant(r, "RecordStandingMatterRole", "s3:GetObject", EVIDENCE),
+        "RecordStandingMatter: of the standing side, and may s3:GetObject recordings",
+    ),
+    "a conductor that keeps standing matters": (
+        "separation",
+        lambda r: properties(r, "PreserveMatter")["DefinitionSubstitutions"].update(
+            RecordStandingMatterArn={"Fn::GetAtt": ["RecordStandingMatter", "Arn"]}
+        ),
+        "RecordStandingMatter: stands on 2 sides (conductor, standing)",
+    ),
     "a function of both sides": (
         "separation",
         lambda r: properties(r, "ApplyLegalHold")["DefinitionSubstitutions"].update(

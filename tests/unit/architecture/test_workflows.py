@@ -28,7 +28,12 @@ SECOND_OPINION = Draft7Validator(
 )
 NESTED: Shape = {"matter_id": str, "request_id": str, STARTED_BY: str}
 EVENT: Shape = {"id": str, "source": str, "detail-type": str, "detail": Any}
-STARTS_WITH = {"preserve_matter": EVENT, "export_recordings": NESTED, "apply_legal_hold": NESTED}
+STARTS_WITH = {
+    "preserve_matter": EVENT,
+    "export_recordings": NESTED,
+    "apply_legal_hold": NESTED,
+    "keep_standing_matter": EVENT,
+}
 
 
 def definition(name: str) -> Definition:

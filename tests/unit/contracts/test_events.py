@@ -21,6 +21,7 @@ from tests.events import FOLDER, load_event
 
 TAKES: dict[str, type[BaseModel]] = {
     "open_request": Opening,
+    "record_standing_matter": Opening,
     "preflight": Run,
     "start_scope_query": Run,
     "read_scope_pages": ScopeReading,
@@ -37,13 +38,14 @@ TAKES: dict[str, type[BaseModel]] = {
     "sweep_evidence": Sweep,
 }
 TAKES_MESSAGES = ["secure_objects", "hash_objects", "park_messages"]
-TRIGGERS = ["discovery_requested", "discovery_refused"]
+TAKES_NOTHING = ["start_standing_runs"]  # what the schedule sends is not looked at
+TRIGGERS = ["discovery_requested", "discovery_refused", "standing_matter_opened", "standing_matter_closed"]
 
 
 def test_every_function_has_its_payload_and_every_payload_its_use() -> None:
     functions = {path.parent.name for path in Path("functions").glob("*/app.py")}
 
-    assert functions == {*TAKES, *TAKES_MESSAGES}
+    assert functions == {*TAKES, *TAKES_MESSAGES, *TAKES_NOTHING}
     assert {path.stem for path in FOLDER.glob("*.json")} == {*functions, *TRIGGERS}
 
 
@@ -69,6 +71,12 @@ def test_the_trigger_is_what_open_request_is_given() -> None:
 
     assert opening.event == load_event("discovery_requested")
     assert DiscoveryRequest.from_event(opening.event).matter_id == "M-2026-001"
+
+
+def test_the_standing_matter_is_recorded_from_the_event_that_opens_it() -> None:
+    recorded = Opening.model_validate(load_event("record_standing_matter"))
+
+    assert recorded.event == load_event("standing_matter_opened")
 
 
 def test_the_hash_request_is_of_our_own_making() -> None:

@@ -1,5 +1,7 @@
 """Where a request's files lie in the work and records buckets, and how lists are written in them."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import TypeAdapter
@@ -44,6 +46,14 @@ class SelectionFiles:
 
     def _key(self, pages: int) -> str:
         return f"{self._stem}-{pages:06d}.json"
+
+
+def quarantine(event: object, files: WorkFiles) -> str:
+    """Keep a refused event as it came, named by its content so that a repeat is the same write."""
+    content = json.dumps(event, sort_keys=True).encode()
+    key = f"quarantine/{hashlib.sha256(content).hexdigest()}.json"
+    files.write(key, content)
+    return key
 
 
 class BatchFiles:

@@ -1,14 +1,12 @@
 """Open a discovery request: once, whoever delivers it how often."""
 
-import hashlib
-import json
-
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Opened, Opening
 from holdfast.domain.ids import MatterId, RequestId
 from holdfast.domain.states import RequestState
 from holdfast.errors import RequestIdConflict, RequestRefused
 from holdfast.ports import Clock, Counter, RequestBook, RequestRecord, Runs, Telemetry, WorkFiles
+from holdfast.steps.files import quarantine
 
 
 def open_request(
@@ -31,7 +29,7 @@ def open_request(
     try:
         request = DiscoveryRequest.from_event(opening.event)
     except RequestRefused as refused:
-        quarantine_key = _quarantine(opening.event, files)
+        quarantine_key = quarantine(opening.event, files)
         telemetry.count(Counter.REQUESTS_REFUSED)
         telemetry.warn("request_refused", quarantine_key=quarantine_key, faults=len(refused.faults))
         explanation = f"{refused}. The event is kept at {quarantine_key}; nothing was moved."
@@ -48,7 +46,7 @@ def open_request(
     )
     standing = requests.open(wanted, request.title)
     if standing.body_sha256 != wanted.body_sha256:
-        quarantine_key = _quarantine(opening.event, files)
+        quarantine_key = quarantine(opening.event, files)
         raise RequestIdConflict(
             f"request {request.request_id} of matter {request.matter_id} is known with another body; "
             f"use a new request id. The event is kept at {quarantine_key}."
@@ -69,11 +67,3 @@ def _is_abandoned(standing: RequestRecord, wanted: RequestRecord, runs: Runs) ->
     if standing.execution_arn == wanted.execution_arn or standing.state.is_terminal:
         return False
     return not runs.is_alive(standing.execution_arn)
-
-
-def _quarantine(event: object, files: WorkFiles) -> str:
-    """Keep the raw event, named by its content so that a repeat is the same write."""
-    content = json.dumps(event, sort_keys=True).encode()
-    key = f"quarantine/{hashlib.sha256(content).hexdigest()}.json"
-    files.write(key, content)
-    return key
