@@ -74,7 +74,7 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
         custody = _fetch_custody(world, out)
         calls, struck_events = world.emulator.calls(), world.emulator.struck_events()
     summary = summarise(
-        scenario, finished.runs, finished.progress.requests,
+        scenario, finished.runs, finished.progress.requests, finished.progress.standing_matters,
         time_s=time.monotonic() - started, aws_calls=calls, genesys_requests=out / "genesys-requests.jsonl",
         struck_events=struck_events,
     )  # fmt: skip
@@ -98,20 +98,29 @@ def _clear(out: Path) -> None:
 def _run(world: World, scenario: Scenario, display: Display) -> Finished:
     started = time.monotonic()
     due = sorted(scenario.events, key=lambda event: event.after_s)
-    sent, last_sent = 0, started
+    is_standing = any(event.is_standing for event in due)
+    sent, told, last_sent = 0, 0, started
     while True:
         now = time.monotonic()
-        while due and now - started >= due[0].after_s:
+        recorded = _ended(world, "KeepStandingMatterArn") if is_standing else 0
+        # The bus promises no order: who closes a standing matter waits until it is opened.
+        while due and now - started >= due[0].after_s and recorded >= told:
             event = due.pop(0)
             for _ in range(event.repeat):
                 world.send(event.detail, source=event.source, detail_type=event.detail_type)
-            sent, last_sent = sent + event.repeat, now
+            if event.is_standing:
+                told += event.repeat
+            else:
+                sent += event.repeat
+            last_sent = now
         # In this order: what a run has written down is there when it has ended.
         runs = tuple(_runs(world))
         progress = read_progress(world)
         reading_s = time.monotonic() - now
         display.show(progress.counts)
-        is_settled = not due and all(run.status != "RUNNING" for run in runs)
+        is_settled = not due and recorded >= told and all(run.status != "RUNNING" for run in runs)
+        if is_settled and is_standing and (asked := world.look_after_standing_matters()["asked"]):
+            sent, last_sent, is_settled = sent + asked, now, False
         if is_settled and (len(runs) >= sent or now - last_sent > _SETTLE_S):
             return Finished(runs, progress)
         if now - started > LONGEST_RUN_S:
@@ -119,6 +128,16 @@ def _run(world: World, scenario: Scenario, display: Display) -> Finished:
             raise RunTookTooLong(f"After {LONGEST_RUN_S:.0f} s there still run: {', '.join(running)}")
         # Who watches must not slow down what is watched.
         time.sleep(min(max(TICK_S, 5 * reading_s), LONGEST_TICK_S))
+
+
+def _ended(world: World, machine: str) -> int:
+    """Count the executions of a workflow that have ended."""
+    pages = world.client("stepfunctions").get_paginator("list_executions")
+    return sum(
+        execution["status"] != "RUNNING"
+        for page in pages.paginate(stateMachineArn=world.outputs[machine])
+        for execution in page["executions"]
+    )
 
 
 def _runs(world: World) -> Iterator[Run]:

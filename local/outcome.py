@@ -19,6 +19,7 @@ MEDIA = ("voice", "chat", "email", "message", "callback", "screen")
 _CONVERSATIONS = ("expected", "held_at_platform", "explained", "missing")
 _RECORDINGS = ("expected", "delivered", "secured", "explained", "missing")
 _MEDIUM = ("conversations", "expected", "delivered", "secured", "held_at_platform", "explained", "missing")
+_STANDING = ("state", "high_water", "ends_at")
 _OURS = ("functions", "workflows")
 
 
@@ -45,6 +46,7 @@ def summarise(
     scenario: Scenario,
     runs: Sequence[Run],
     requests: Mapping[tuple[str, str], Mapping[str, Any]],
+    standing_matters: Mapping[str, Mapping[str, Any]],
     *,
     time_s: float,
     aws_calls: Mapping[str, Mapping[str, int]],
@@ -60,6 +62,10 @@ def summarise(
         "verdict": (last or {"verdict": "none"})["verdict"],
         **_counts((last or {}) if last else {}),
         "requests": described,
+        "standing_matters": [
+            {"matter_id": matter_id, **{name: item.get(name) for name in _STANDING}}
+            for matter_id, item in sorted(standing_matters.items())
+        ],
         "time_s": round(time_s, 1),
         "aws_calls": sum(count for caller in _OURS for count in aws_calls.get(caller, {}).values()),
         "genesys_calls": _count_lines(genesys_requests),
@@ -110,6 +116,9 @@ def print_summary(
     for request in summary["requests"]:
         told = f": {request['explanation']}" if request["explanation"] else ""
         line = f"{request['matter_id']} / {request['request_id']}: {request['verdict']}{told}"
+        console.print(line, highlight=False, markup=False)
+    for matter in summary["standing_matters"]:
+        line = f"{matter['matter_id']}: {matter['state']}, preserved until {matter['high_water']}"
         console.print(line, highlight=False, markup=False)
     console.print(
         f"{summary['time_s']} s, {summary['aws_calls']} AWS calls, {summary['genesys_calls']} Genesys calls",

@@ -8,7 +8,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from local.world import World
 
-_FETCHED = ("pk", "sk", "state", "conversations", "total", "platform", "summary")
+_FETCHED = ("pk", "sk", "state", "conversations", "total", "platform", "summary", "high_water", "ends_at")
 _JOB_ENDED = frozenset({"FULFILLED", "FAILED", "CANCELLED"})
 _REQUEST_ORDER = ("OPEN", "EXPORTED", "RECONCILED", "HELD", "PRESERVED", "INCOMPLETE", "FAILED")
 _read = TypeDeserializer().deserialize
@@ -25,15 +25,17 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The counts by step, and the requests' own items by (matter id, request id)."""
+    """The counts by step; the items of requests by (matter id, request id), of standing matters by id."""
 
     counts: Mapping[str, Count]
     requests: Mapping[tuple[str, str], Mapping[str, Any]]
+    standing_matters: Mapping[str, Mapping[str, Any]]
 
 
 def read_progress(world: World) -> Progress:
     """Read everything once; a few hundred conversations take some ten milliseconds."""
     requests: dict[tuple[str, str], Mapping[str, Any]] = {}
+    standing_matters: dict[str, Mapping[str, Any]] = {}
     claims = receipts = held = asked = 0
     batches: list[Mapping[str, Any]] = []
     for entry in _ledger(world):
@@ -42,6 +44,8 @@ def read_progress(world: World) -> Progress:
         match collection, kind:
             case "MATTER", "REQUEST":
                 requests[collection_id, entry_id] = entry
+            case "MATTER", "STANDING":
+                standing_matters[collection_id] = entry
             case "MATTER", "BATCH" if entry["state"] != "SPLIT":  # its halves are listed too
                 batches.append(entry)
             case "CONV", "OBJ":
@@ -65,7 +69,7 @@ def read_progress(world: World) -> Progress:
         "holds": Count(held, claims or None, reached >= 3),
         "custody": Count(sum("summary" in request for request in requests.values()), None, reached >= 4),
     }
-    return Progress(counts, requests)
+    return Progress(counts, requests, standing_matters)
 
 
 def _ledger(world: World) -> Iterator[Mapping[str, Any]]:

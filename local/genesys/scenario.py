@@ -129,6 +129,11 @@ class Event:
     detail_type: str = "DiscoveryRequested"
     repeat: int = 1
 
+    @property
+    def is_standing(self) -> bool:
+        """Whether it opens or closes a standing matter, and so starts no run by itself."""
+        return self.detail_type.startswith("StandingMatter")
+
 
 @dataclass(frozen=True, slots=True)
 class When:
