@@ -13,6 +13,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Take one of the organisation's job slots."""
     answer = acquire_job_slot(
         BatchRun.model_validate(event),
+        requests=bootstrap.requests(),
         slots=bootstrap.slots(),
         jobs=bootstrap.export_jobs(),
         job_deadline=bootstrap.settings().job_deadline,

@@ -254,6 +254,7 @@ class House:
     def acquire_job_slot(self, run: BatchRun) -> SlotAnswer:
         return acquire_job_slot(
             run,
+            requests=self.requests,
             slots=self.slots,
             jobs=self.jobs,
             job_deadline=JOB_DEADLINE,

@@ -563,6 +563,12 @@ class SlotOwner:
     def __str__(self) -> str:
         return f"{self.matter_id}/{self.request_id}/{self.batch_id}"
 
+    @classmethod
+    def from_text(cls, text: str) -> "SlotOwner":
+        """Read what `str` wrote; no id has a slash."""
+        matter_id, request_id, batch_id = text.split("/")
+        return cls(MatterId(matter_id), RequestId(request_id), BatchId(batch_id))
+
 
 @dataclass(frozen=True, slots=True)
 class HeldSlot:

@@ -21,7 +21,7 @@ from holdfast.steps.acquire_job_slot import LEASE
 from holdfast.steps.acquire_job_slot import WAIT_S as SLOT_WAIT_S
 from holdfast.steps.files import BatchFiles
 from holdfast.steps.start_export_job import NO_SLOT_WAIT_S
-from tests.fakes.house import JOB_DEADLINE, MATTER, REQUEST, House, batch_run
+from tests.fakes.house import EXECUTION, JOB_DEADLINE, MATTER, REQUEST, House, batch_run
 from tests.fakes.story import conversation_id, end_job, planned, recording_id, start_job
 
 THROTTLED = PlatformThrottled("POST", retry_after_s=30)
@@ -93,6 +93,41 @@ def test_a_job_that_outlives_its_deadline_is_cancelled_and_frees_its_slot() -> N
     assert house.jobs.read(job_id).state is BatchState.CANCELLED
     assert again.acquired
     assert "export_job_abandoned" in house.telemetry.events()
+
+
+@pytest.mark.parametrize("state", [BatchState.PENDING, BatchState.READY])
+def test_the_slot_of_an_attempt_that_was_taken_over_is_free_without_waiting(state: BatchState) -> None:
+    """Its run was stopped: nobody will execute its job, and the new run must not wait for the lease."""
+    house = _three_batches()
+    start_job(house, 0)
+    house.jobs.move(ExportJobId("job-1"), state=state)
+    start_job(house, 1)
+    house.jobs.move(ExportJobId("job-2"), state=BatchState.PROCESSING)
+    house.open_request(execution_arn="arn:execution:2")
+    run = batch_run(0, attempt=2)
+
+    first = house.acquire_job_slot(run)
+    second = house.acquire_job_slot(run)
+
+    assert (first.acquired, second.acquired) == (False, True)
+    assert house.jobs.read(ExportJobId("job-1")).state is BatchState.CANCELLED
+    assert house.jobs.read(ExportJobId("job-2")).state is BatchState.PROCESSING
+
+
+def test_the_slots_of_a_run_that_failed_are_free_once_their_jobs_have_ended() -> None:
+    house = _three_batches()
+    start_job(house, 0)
+    start_job(house, 1)
+    house.jobs.move(ExportJobId("job-1"), state=BatchState.PROCESSING)
+    house.jobs.move(ExportJobId("job-2"), state=BatchState.PROCESSING)
+    house.requests.fail(MATTER, REQUEST, EXECUTION, "killed")
+    while_moving = house.acquire_job_slot(batch_run(2))
+    house.jobs.move(ExportJobId("job-2"), state=BatchState.FULFILLED)
+
+    once_ended = house.acquire_job_slot(batch_run(2))
+
+    assert (while_moving.acquired, once_ended.acquired) == (False, True)
+    assert [slot.owner for slot in house.slots.held()] == [str(batch_run(0).owner), str(batch_run(2).owner)]
 
 
 def test_a_job_the_platform_has_forgotten_keeps_no_slot() -> None:

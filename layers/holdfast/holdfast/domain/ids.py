@@ -35,6 +35,11 @@ def batch_prefix(attempt: int) -> str:
     return f"a{attempt:02d}-"
 
 
+def attempt_of(batch: BatchId) -> int:
+    """Read from a batch's id which attempt of its request it belongs to."""
+    return int(batch[1:].partition("-")[0])
+
+
 def batch_id(attempt: int, index: int) -> BatchId:
     """Name the batch at a zero-based position; the names sort as the numbers do."""
     return BatchId(f"{batch_prefix(attempt)}b{index:06d}")
