@@ -252,6 +252,11 @@ class ConversationsInMemory:
                 entries=[entry for _, entry in sorted(folder.entries.items())],
             )
 
+    def manifest_entries(self, job_id: ExportJobId) -> Sequence[Entry]:
+        with self._lock:
+            folder = self.folders.get(f"JOB#{job_id.lower()}", Folder())
+            return [entry for _, entry in sorted(folder.entries.items())]
+
     def platform_holds(
         self, conversation_ids: Sequence[ConversationId], owner: HoldOwner
     ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
@@ -298,7 +303,8 @@ class ConversationsInMemory:
     def write(self, receipt: Receipt) -> bool:
         with self._lock:
             version, key = receipt.version, EvidenceKey.parse(receipt.version.key)
-            name = f"CONV#{key.conversation_id}" if key.conversation_id else key.role.upper()
+            name = f"JOB#{key.job_id}" if key.job_id else key.role.upper()
+            name = f"CONV#{key.conversation_id}" if key.conversation_id else name
             folder = self.folders.setdefault(name, Folder())
             if version.fingerprint in folder.receipts:
                 return False

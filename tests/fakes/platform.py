@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId
 from holdfast.domain.manifest import Manifest
@@ -127,7 +128,7 @@ class ExportJobsInMemory(_Failing):
             raise PayloadTooLarge("POST jobs: 413", status=413, code="request.entity.too.large")
         if len(busy) >= MAX_BUSY_JOBS:
             raise TooManyJobs("POST jobs: 400", status=400, code="bad.request")
-        job_id = ExportJobId(f"job-{len(self.jobs) + 1}")
+        job_id = ExportJobId(str(UUID(int=1 + len(self.jobs))))
         self.jobs[job_id] = ExportJob(job_id, BatchState.PENDING, self._clock.now())
         self.selections[job_id] = selection
         if self.loses_answers:

@@ -9,6 +9,7 @@ from uuid import UUID
 from holdfast.contracts.arrivals import QueuedMessage
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.ids import ConversationId, ExportJobId, RecordingId
+from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import to_text
 from holdfast.domain.scope import Conversation
@@ -89,6 +90,13 @@ def upload(
             at=house.clock.now(),
         ),
     ]
+
+
+def leave_manifest(house: House, job_id: ExportJobId, manifest: Manifest) -> None:
+    """Let a job's manifest arrive and be secured."""
+    house.manifests.manifests[job_id] = manifest
+    version = house.evidence.put(f"{ORGANIZATION}/manifests/{job_id}.json", b"{}")
+    assert house.secure_objects(messages(house, version)) == []
 
 
 def deliver(house: House, conversation: int, number: int = 0, *, media: bytes = b"media") -> None:

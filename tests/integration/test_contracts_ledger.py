@@ -67,7 +67,7 @@ from tests.fakes.ledger import (
     StandingInMemory,
     SweepsInMemory,
 )
-from tests.fakes.story import conversation_id, conversations, key_of, recording_id
+from tests.fakes.story import ORGANIZATION, conversation_id, conversations, key_of, recording_id
 
 SESSION: Any = botocore.session.get_session()
 M, OTHER_M = MatterId("M-1"), MatterId("M-2")
@@ -657,6 +657,24 @@ def test_what_names_no_conversation_has_its_receipt_too(ledger: Ledger, key: str
     assert ledger.receipts.write(receipt) is True
     assert ledger.receipts.write(receipt) is False
     assert ledger.receipts.have([receipt.version]) == {receipt.version.fingerprint}
+
+
+@pytest.mark.parametrize("shape", [str.lower, str.upper])
+def test_the_receipts_of_a_manifest_are_found_by_its_job_alone(
+    ledger: Ledger, shape: Callable[[str], str]
+) -> None:
+    job, other = "c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e5f", "c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e60"
+    for name, version_id in ((job, "v1"), (job, "v2"), (other, "v1")):
+        key = f"{ORGANIZATION}/manifests/{shape(name)}.json"
+        ledger.receipts.write(
+            _receipt(key, role=Role.MANIFEST, conversation_id=None, recording_id=None, version_id=version_id)
+        )
+
+    found = [json.loads(entry.canonical) for entry in ledger.claims.manifest_entries(ExportJobId(shape(job)))]
+
+    assert sorted(one["version_id"] for one in found) == ["v1", "v2"]
+    assert {one["key"] for one in found} == {f"{ORGANIZATION}/manifests/{shape(job)}.json"}
+    assert ledger.claims.manifest_entries(ExportJobId("never")) == []
 
 
 def test_two_entries_of_the_same_fact_never_have_the_same_bytes(ledger: Ledger) -> None:

@@ -433,6 +433,7 @@ def test_the_pictures_of_the_workflows_are_up_to_date() -> None:
 
 
 CONVERSATION, RECORDING = ConversationId(SOME_ID), RecordingId("0a6f0d1e-0000-4000-8000-000000000002")
+JOB = "0a6f0d1e-0000-4000-8000-000000000003"
 KEY = f"{SOME_ID}/year=2026/month=3/day=2/hour=0/conversation_id={CONVERSATION}/{RECORDING}.opus"
 
 
@@ -458,6 +459,8 @@ def _fill(table: Table) -> None:
     media, stray = ObjectVersion("bucket", KEY, "v", 1), ObjectVersion("bucket", "stray", "v", 1)
     receipts.write(Receipt(media, Role.MEDIA, NOW, NOW, None, CONVERSATION, RECORDING))
     receipts.write(Receipt(stray, Role.STRAY, NOW, NOW, "0"))
+    manifest = ObjectVersion("bucket", f"{CONVERSATION}/manifests/{JOB}.json", "v", 1)
+    receipts.write(Receipt(manifest, Role.MANIFEST, NOW, NOW, "0"))
     receipts.add_digest(LargeObject(media, CONVERSATION, NOW), "0", NOW)
     slots, owner = (
         SlotLedger(table, organization_id="{organization_id}"),
@@ -475,7 +478,7 @@ def _fill(table: Table) -> None:
 
 
 def _in_words(key: str) -> str:
-    key = key.replace(CONVERSATION, "{conversation_id}")
+    key = key.replace(CONVERSATION, "{conversation_id}").replace(JOB, "{export_job_id}")
     return re.sub(r"^(OBJ|EVENT|SLOT)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key)
 
 

@@ -479,6 +479,9 @@ class ClaimBook(Protocol):
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         """Read everything about a conversation, strongly consistent."""
 
+    def manifest_entries(self, job_id: ExportJobId) -> Sequence[Entry]:
+        """Read the receipts of the manifest that an export job left, strongly consistent."""
+
     def platform_holds(
         self, conversation_ids: Sequence[ConversationId], owner: HoldOwner
     ) -> Mapping[ConversationId, PlatformHoldRecord | None]:

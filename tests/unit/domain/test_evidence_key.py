@@ -50,7 +50,7 @@ def test_a_manifest_belongs_to_no_conversation_and_is_no_stray(shape: Callable[[
     parsed = EvidenceKey.parse(f"{shape(organization)}/manifests/{shape(job)}.json")
 
     assert (parsed.role, parsed.organization_id) == (Role.MANIFEST, organization)
-    assert (parsed.conversation_id, parsed.recording_id) == (None, None)
+    assert (parsed.conversation_id, parsed.recording_id, parsed.job_id) == (None, None, job)
 
 
 @pytest.mark.parametrize("name", ["notes.json", "c4d1e7a8-2b90-4f35-8e61-0a9b8c7d6e5f.json.bak"])

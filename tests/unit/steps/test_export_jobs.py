@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.fakes.house import EXECUTION, JOB_DEADLINE, MATTER, REQUEST, House, b
 from tests.fakes.story import conversation_id, end_job, planned, recording_id, start_job
 
 THROTTLED = PlatformThrottled("POST", retry_after_s=30)
+FIRST_JOB = ExportJobId(str(UUID(int=1)))
 
 
 def _three_batches() -> House:
@@ -205,8 +207,8 @@ def test_a_job_whose_answer_was_lost_is_found_and_not_created_again() -> None:
 
     assert answer.next == "CHECK"
     assert len(house.jobs.jobs) == 1
-    assert house.batch().job_id == "job-1"
-    assert [slot.job_id for slot in house.slots.held()] == ["job-1"]
+    assert house.batch().job_id == FIRST_JOB
+    assert [slot.job_id for slot in house.slots.held()] == [FIRST_JOB]
 
 
 def test_a_repeat_after_the_job_is_known_only_notes_it_in_the_slot() -> None:
@@ -350,7 +352,7 @@ def test_a_job_that_broke_off_frees_its_slot_too(state: BatchState) -> None:
 def test_an_ended_batch_keeps_its_end_whatever_the_platform_says_later() -> None:
     house = planned()
     end_job(house, total=5)
-    house.jobs.move(ExportJobId("job-1"), state=BatchState.PROCESSING, total=6)
+    house.jobs.move(FIRST_JOB, state=BatchState.PROCESSING, total=6)
     house.clock.forward(timedelta(hours=1))
     before = house.batch()
 

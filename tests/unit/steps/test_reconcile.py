@@ -11,7 +11,16 @@ from holdfast.errors import PlatformThrottled, PlatformUnavailable
 from holdfast.ports import Counter
 from holdfast.steps.files import BatchFiles
 from tests.fakes.house import DEADLINE, MATTER, REQUEST, House, Patience, batch_run
-from tests.fakes.story import conversation_id, deliver, end_job, exported, planned, recording_id, start_job
+from tests.fakes.story import (
+    conversation_id,
+    deliver,
+    end_job,
+    exported,
+    leave_manifest,
+    planned,
+    recording_id,
+    start_job,
+)
 
 THROTTLED = PlatformThrottled("GET recordingmetadata", retry_after_s=45)
 
@@ -234,13 +243,25 @@ def test_a_manifest_that_comes_late_is_believed() -> None:
     job_id = house.batch().job_id
     assert job_id
 
-    house.manifests.manifests[job_id] = Manifest(
-        named=_named(1), failed={recording_id(2): conversation_id(2)}
-    )
+    leave_manifest(house, job_id, Manifest(named=_named(1), failed={recording_id(2): conversation_id(2)}))
 
     assert house.reconcile().done
     assert _reasons(house) == [None, Reason.FAILED_AT_PLATFORM]
     assert house.catalogue.reads == []
+
+
+def test_a_manifest_that_is_there_and_not_secured_is_awaited_and_then_believed_all_the_same() -> None:
+    house = _awaiting_manifest(1)
+    job_id = house.batch().job_id
+    assert job_id
+    house.manifests.manifests[job_id] = Manifest(named=_named(1))
+
+    waiting = house.reconcile()
+    house.clock.forward(DEADLINE)
+    settled = house.reconcile()
+
+    assert (waiting.done, waiting.outstanding, settled.done) == (False, 1, True)
+    assert _reasons(house) == [None]
 
 
 def test_failures_that_a_faulty_manifest_does_not_name_hold_nothing_up() -> None:
@@ -252,7 +273,7 @@ def test_failures_that_a_faulty_manifest_does_not_name_hold_nothing_up() -> None
     house.check_export_job(batch_run())
     deliver(house, 1)
     _list_at_platform(house, 1, 2)
-    house.manifests.manifests[job_id] = Manifest(ManifestFault.V1, _named(1))
+    leave_manifest(house, job_id, Manifest(ManifestFault.V1, _named(1)))
 
     assert house.reconcile().done
     assert _reasons(house) == [Reason.MANIFEST_V1, Reason.MANIFEST_V1]

@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 
 from holdfast.contracts.steps import Failing, Sealed
-from holdfast.domain.ids import MatterId, RequestId
+from holdfast.domain.ids import ExportJobId, MatterId, RequestId
+from holdfast.domain.manifest import Manifest
 from holdfast.domain.reconciliation import Reason
 from holdfast.domain.states import RequestState
 from holdfast.errors import LedgerRuleBroken
 from holdfast.ports import Claim, ParkedMessage, RefusalKind
 from tests.fakes.house import DEADLINE, EXECUTION, MATTER, REQUEST, House
 from tests.fakes.story import (
+    ORGANIZATION,
     conversation_id,
     conversations,
     deliver,
@@ -21,6 +23,7 @@ from tests.fakes.story import (
     exported,
     held,
     key_of,
+    leave_manifest,
     messages,
     opened,
     plan,
@@ -29,6 +32,8 @@ from tests.fakes.story import (
     recording_id,
     upload,
 )
+
+OTHERS_JOB = ExportJobId("00000000-0000-4000-8000-00000000beef")
 
 ONE, TWO = conversation_id(1), conversation_id(2)
 
@@ -264,6 +269,23 @@ def test_the_custody_file_is_the_ledgers_entries_of_this_matter_byte_for_byte() 
     assert b"M-OTHER" not in content
     assert content.count(b'"kind":"receipt"') == 4
     assert content.count(b'"type":"claimed"') == 2
+
+
+def test_the_receipts_of_the_manifests_of_its_own_jobs_are_in_the_custody_file() -> None:
+    house = held(1, 2)
+    job_id = house.batch().job_id
+    assert job_id
+    for job in (job_id, job_id, OTHERS_JOB):  # one was written twice, one is none of ours
+        leave_manifest(house, job, Manifest())
+
+    sealed = house.seal_custody()
+
+    lines = house.records.files[sealed.custody_key].splitlines()
+    manifests = [json.loads(line) for line in lines if b'"role":"manifest"' in line]
+    assert sorted((one["key"], one["version_id"]) for one in manifests) == [
+        (f"{ORGANIZATION}/manifests/{job_id}.json", version) for version in ("v1", "v2")
+    ]
+    assert {entry.canonical for entry in house.conversations.manifest_entries(job_id)} < set(lines)
 
 
 def test_a_repeat_gives_the_result_of_the_first_time_whatever_came_since() -> None:

@@ -187,7 +187,8 @@ def test_what_a_job_died_of_is_in_the_explanation() -> None:
 
     house.check_export_job(batch_run())
 
-    assert house.batch().explanation == "Export job job-1 FAILED at the platform: Integration disabled."
+    batch = house.batch()
+    assert batch.explanation == f"Export job {batch.job_id} FAILED at the platform: Integration disabled."
 
 
 def test_a_job_that_died_silently_says_so() -> None:
@@ -195,7 +196,8 @@ def test_a_job_that_died_silently_says_so() -> None:
 
     end_job(house, state=BatchState.FAILED)
 
-    assert house.batch().explanation == "Export job job-1 FAILED at the platform, without saying why."
+    batch = house.batch()
+    assert batch.explanation == f"Export job {batch.job_id} FAILED at the platform, without saying why."
 
 
 def test_somebody_elses_cancellation_is_told_from_our_own() -> None:

@@ -1,9 +1,10 @@
 """Everything that is filed under a conversation: claims, the HOLD item, receipts and custody events.
 
-Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`OBJ#fingerprint`, `CONV#c`/`EVENT#ulid`; objects whose
-key names no conversation lie under `STRAY`, Preflight's probes under `CANARY`. The platform's side of a hold
-stands in the HOLD item, or in the claim of the matter whose it is. Entries are stored as the
-bytes that are hashed; the attributes beside them are copies to search by, never the truth.
+Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`OBJ#fingerprint`, `CONV#c`/`EVENT#ulid`; the manifest
+of an export job lies under `JOB#j`, objects whose key names neither under `STRAY`, Preflight's probes under
+`CANARY`. The platform's side of a hold stands in the HOLD item, or in the claim of the matter whose it is.
+Entries are stored as the bytes that are hashed; the attributes beside them are copies to search by, never
+the truth.
 """
 
 import json
@@ -14,7 +15,7 @@ from datetime import datetime
 from holdfast.aws.table import Item, Table, one_of
 from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
 from holdfast.domain.evidence_key import EvidenceKey, Role
-from holdfast.domain.ids import ConversationId, MatterId, RecordingId
+from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.states import PLATFORM_HOLD_MOVES, HoldState, PlatformHold, sources
@@ -38,6 +39,8 @@ def _object_key(version: ObjectVersion) -> tuple[str, str]:
     key = EvidenceKey.parse(version.key)
     if key.conversation_id:
         return _conversation_key(key.conversation_id), f"OBJ#{version.fingerprint}"
+    if key.job_id:
+        return f"JOB#{key.job_id}", f"OBJ#{version.fingerprint}"
     return key.role.upper(), f"OBJ#{version.fingerprint}"
 
 
@@ -118,6 +121,10 @@ class ClaimLedger:
             claimed_by=frozenset(claimed_by),
             entries=entries,
         )
+
+    def manifest_entries(self, job_id: ExportJobId) -> Sequence[Entry]:
+        """Read the job's partition."""
+        return [Entry(item["entry"], None) for item in self._table.query(f"JOB#{job_id.lower()}", "OBJ#")]
 
     def platform_holds(
         self, conversation_ids: Sequence[ConversationId], owner: HoldOwner

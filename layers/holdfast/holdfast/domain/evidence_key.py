@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from holdfast.domain.ids import UUID_PATTERN, ConversationId, RecordingId
+from holdfast.domain.ids import UUID_PATTERN, ConversationId, ExportJobId, RecordingId
 
 CANARY_PREFIX = "_holdfast/canary/"
 SIDECAR_SUFFIX = "_metadata.json"
@@ -22,7 +22,9 @@ _LAYOUT = re.compile(
     rf"/conversation_id=(?P<conversation>{UUID_PATTERN})/(?P<file>[^/]+)",
     re.IGNORECASE,
 )
-_MANIFEST = re.compile(rf"(?P<organization>{UUID_PATTERN})/manifests/{UUID_PATTERN}\.json", re.IGNORECASE)
+_MANIFEST = re.compile(
+    rf"(?P<organization>{UUID_PATTERN})/manifests/(?P<job>{UUID_PATTERN})\.json", re.IGNORECASE
+)
 # What follows does not matter, as long as the id ends there: `{conversation}-{communication}.json` has none.
 _RECORDING = re.compile(rf"(?P<recording>{UUID_PATTERN})(?![\w-])", re.IGNORECASE)
 
@@ -40,15 +42,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceKey:
-    """One parsed key. `conversation_id` and `recording_id` are lower-case UUIDs, or None where the key has
-    none.
-    """
+    """One parsed key. Ids are lower-case UUIDs, or None where the key has none; a manifest has its job's."""
 
     key: str
     role: Role
     organization_id: str | None = None
     conversation_id: ConversationId | None = None
     recording_id: RecordingId | None = None
+    job_id: ExportJobId | None = None
 
     @classmethod
     def parse(cls, key: str) -> "EvidenceKey":
@@ -56,7 +57,8 @@ class EvidenceKey:
         if key.startswith(CANARY_PREFIX):
             return cls(key, Role.CANARY)
         if manifest := _MANIFEST.fullmatch(key):
-            return cls(key, Role.MANIFEST, manifest["organization"].lower())
+            job_id = ExportJobId(manifest["job"].lower())
+            return cls(key, Role.MANIFEST, manifest["organization"].lower(), job_id=job_id)
         layout = _LAYOUT.fullmatch(key)
         if layout is None:
             return cls(key, Role.STRAY)

@@ -70,8 +70,7 @@ class Reconciliation:
         batch = self._ended(batch)
         manifest = self._manifest(batch)
         account = self._account(batch, files, manifest)
-        is_awaited = manifest is not None and manifest.fault is ManifestFault.MISSING
-        outstanding = account.outstanding() + is_awaited
+        outstanding = account.outstanding() + self._is_awaited(batch, manifest)
         if outstanding and self._now < (batch.ended_at or self._now) + self._delivery_deadline:
             return outstanding
         account = self._name_all(account, files)
@@ -97,6 +96,12 @@ class Reconciliation:
         if not (is_expected and batch.job_id):
             return None
         return self._manifests.of_job(batch.job_id) or Manifest(ManifestFault.MISSING)
+
+    def _is_awaited(self, batch: BatchRecord, manifest: Manifest | None) -> bool:
+        """Tell whether a manifest is still to come, or to be secured: it belongs to the custody file."""
+        if manifest is None or batch.job_id is None:
+            return False
+        return manifest.fault is ManifestFault.MISSING or not self._claims.manifest_entries(batch.job_id)
 
     def _account(self, batch: BatchRecord, files: BatchFiles, manifest: Manifest | None) -> BatchAccount:
         conversations = files.conversations()

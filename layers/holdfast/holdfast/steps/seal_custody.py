@@ -235,6 +235,8 @@ def _entries(
     for batch in batches.of_request(record):
         batch_files = BatchFiles(files, record.matter_id, record.request_id, batch.batch_id)
         account.add_batch(batch, batch_files.findings())
+        if batch.job_id:
+            yield from (entry.canonical for entry in claims.manifest_entries(batch.job_id))
         conversations = batch_files.conversations()
         dossiers = for_each((one.conversation_id for one in conversations), claims.dossier)
         for conversation, dossier in zip(conversations, dossiers, strict=True):
