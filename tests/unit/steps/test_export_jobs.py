@@ -26,7 +26,7 @@ from tests.fakes.house import EXECUTION, JOB_DEADLINE, MATTER, REQUEST, House, b
 from tests.fakes.story import conversation_id, end_job, planned, recording_id, start_job
 
 THROTTLED = PlatformThrottled("POST", retry_after_s=30)
-FIRST_JOB = ExportJobId(str(UUID(int=1)))
+FIRST_JOB, SECOND_JOB = (ExportJobId(str(UUID(int=number))) for number in (1, 2))
 
 
 def _three_batches() -> House:
@@ -102,9 +102,9 @@ def test_the_slot_of_an_attempt_that_was_taken_over_is_free_without_waiting(stat
     """Its run was stopped: nobody will execute its job, and the new run must not wait for the lease."""
     house = _three_batches()
     start_job(house, 0)
-    house.jobs.move(ExportJobId("job-1"), state=state)
+    house.jobs.move(FIRST_JOB, state=state)
     start_job(house, 1)
-    house.jobs.move(ExportJobId("job-2"), state=BatchState.PROCESSING)
+    house.jobs.move(SECOND_JOB, state=BatchState.PROCESSING)
     house.open_request(execution_arn="arn:execution:2")
     run = batch_run(0, attempt=2)
 
@@ -112,19 +112,19 @@ def test_the_slot_of_an_attempt_that_was_taken_over_is_free_without_waiting(stat
     second = house.acquire_job_slot(run)
 
     assert (first.acquired, second.acquired) == (False, True)
-    assert house.jobs.read(ExportJobId("job-1")).state is BatchState.CANCELLED
-    assert house.jobs.read(ExportJobId("job-2")).state is BatchState.PROCESSING
+    assert house.jobs.read(FIRST_JOB).state is BatchState.CANCELLED
+    assert house.jobs.read(SECOND_JOB).state is BatchState.PROCESSING
 
 
 def test_the_slots_of_a_run_that_failed_are_free_once_their_jobs_have_ended() -> None:
     house = _three_batches()
     start_job(house, 0)
     start_job(house, 1)
-    house.jobs.move(ExportJobId("job-1"), state=BatchState.PROCESSING)
-    house.jobs.move(ExportJobId("job-2"), state=BatchState.PROCESSING)
+    house.jobs.move(FIRST_JOB, state=BatchState.PROCESSING)
+    house.jobs.move(SECOND_JOB, state=BatchState.PROCESSING)
     house.requests.fail(MATTER, REQUEST, EXECUTION, "killed")
     while_moving = house.acquire_job_slot(batch_run(2))
-    house.jobs.move(ExportJobId("job-2"), state=BatchState.FULFILLED)
+    house.jobs.move(SECOND_JOB, state=BatchState.FULFILLED)
 
     once_ended = house.acquire_job_slot(batch_run(2))
 
