@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast import bootstrap
-from holdfast.contracts.steps import BatchRun
+from holdfast.contracts.steps import SlotWanted
 from holdfast.observability import observed
 from holdfast.steps.acquire_job_slot import acquire_job_slot
 
@@ -12,7 +12,7 @@ from holdfast.steps.acquire_job_slot import acquire_job_slot
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Take one of the organisation's job slots."""
     answer = acquire_job_slot(
-        BatchRun.model_validate(event),
+        SlotWanted.model_validate(event),
         requests=bootstrap.requests(),
         slots=bootstrap.slots(),
         jobs=bootstrap.export_jobs(),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast import bootstrap
-from holdfast.contracts.steps import Run
+from holdfast.contracts.steps import Reconciling
 from holdfast.observability import observed
 from holdfast.steps.reconcile import reconcile
 
@@ -12,7 +12,7 @@ from holdfast.steps.reconcile import reconcile
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Hold what arrived against what the platform promised."""
     answer = reconcile(
-        Run.model_validate(event),
+        Reconciling.model_validate(event),
         requests=bootstrap.requests(),
         batches=bootstrap.batches(),
         claims=bootstrap.claims(),

@@ -20,12 +20,14 @@ from holdfast.contracts.steps import (
     Opened,
     Opening,
     Reconciled,
+    Reconciling,
     RoundPlanned,
     Run,
     ScopeRead,
     ScopeReading,
     Sealed,
     SlotAnswer,
+    SlotWanted,
     StandingRecorded,
     StandingRuns,
     Sweep,
@@ -251,9 +253,9 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def acquire_job_slot(self, run: BatchRun) -> SlotAnswer:
+    def acquire_job_slot(self, run: BatchRun, since: datetime | None = None) -> SlotAnswer:
         return acquire_job_slot(
-            run,
+            SlotWanted(since=since or self.clock.now(), **run.model_dump()),
             requests=self.requests,
             slots=self.slots,
             jobs=self.jobs,
@@ -334,9 +336,9 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def reconcile(self) -> Reconciled:
+    def reconcile(self, standing: Reconciled | None = None) -> Reconciled:
         return reconcile(
-            RUN,
+            Reconciling.model_validate(RUN.model_dump() | (standing.model_dump() if standing else {})),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,

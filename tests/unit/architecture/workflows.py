@@ -11,6 +11,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, NewType, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -49,7 +50,7 @@ INTEGRATIONS = {
 DISTRIBUTED = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
 READER = "arn:${Partition}:states:::s3:getObject"
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"  # lets the console link parent and child
-CONTEXT = {"$$.Execution.Id": str}
+CONTEXT: Mapping[str, type] = {"$$.Execution.Id": str, "$$.Execution.StartTime": datetime}
 FAILURE: Shape = {"Error": str, "Cause": str}
 
 _PATH = re.compile(r"\$(\.[A-Za-z_]\w*)*")

@@ -377,6 +377,13 @@ def test_skips_are_looked_for_first_where_least_arrived() -> None:
     assert batch.account().to_read() == [second, third, first]
 
 
+def test_when_the_skipped_are_known_nobody_else_is_asked_about() -> None:
+    batch = Batch([[Fate.DELIVERED], [Fate.SKIPPED], []])
+    known = list(batch.listed)[1]
+
+    assert batch.account({known: batch.listed[known]}).to_read() == []
+
+
 def test_an_arrival_older_than_the_job_makes_counting_worthless() -> None:
     batch = Batch([[Fate.DELIVERED_BEFORE_AND_AGAIN], [Fate.DELIVERED]])
 

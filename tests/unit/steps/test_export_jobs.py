@@ -36,6 +36,16 @@ def _three_batches() -> House:
 # --- slots
 
 
+def test_the_longer_a_slot_is_waited_for_the_rarer_it_is_asked_for() -> None:
+    house = planned((1,), (2,), (3,))
+    since = house.clock.now()
+    for index in range(2):
+        assert house.acquire_job_slot(batch_run(index)).acquired
+    house.clock.forward(timedelta(minutes=20))
+
+    assert house.acquire_job_slot(batch_run(2), since).wait_s == 120
+
+
 def test_two_batches_get_slots_and_the_third_waits() -> None:
     house = _three_batches()
 

@@ -58,7 +58,7 @@ def test_what_is_outstanding_is_awaited_until_the_deadline_and_then_has_a_reason
 
     waiting = house.reconcile()
     assert (waiting.done, waiting.outstanding) == (False, 1)
-    assert waiting.wait_s == 900
+    assert waiting.wait_s == 1
     assert house.request.state is RequestState.EXPORTED
     house.clock.forward(timedelta(seconds=1))
     settled = house.reconcile()
@@ -144,8 +144,62 @@ def test_when_time_runs_out_between_batches_the_next_call_goes_on() -> None:
     house.patience = Patience()
     second = house.reconcile()
 
-    assert (first.done, first.outstanding, first.wait_s) == (False, 1, 1)
+    assert (first.done, first.batch, first.wait_s) == (False, 1, 1)
     assert second.done
+
+
+def test_a_pass_goes_on_with_the_batches_that_it_has_not_looked_at() -> None:
+    house = planned((1,), (2,), (3,))
+    for index in range(3):
+        end_job(house, index, total=1)
+    deliver(house, 3)
+    house.patience = Patience(1)
+    first = house.reconcile()
+    house.patience = Patience(1)
+    second = house.reconcile(first)
+    house.patience = Patience()
+    third = house.reconcile(second)
+
+    assert [(one.batch, one.looks, one.outstanding) for one in (first, second)] == [(1, 1, 1), (2, 2, 2)]
+    assert (third.done, third.batch, third.looks, third.outstanding) == (False, 0, 0, 2)
+    assert house.batch(2).result_key
+
+
+def test_a_pass_of_many_looks_is_followed_by_a_pause_for_each() -> None:
+    house = planned((1,), (2,))
+    for index in range(2):
+        end_job(house, index, total=1)
+    house.clock.forward(timedelta(hours=10))
+
+    short = house.reconcile()
+    house.patience = Patience(1)
+    half_way = house.reconcile()
+    house.patience = Patience()
+    long = house.reconcile(half_way)
+
+    assert (short.wait_s, long.wait_s) == (3_600, 7_200)
+
+
+def test_the_last_pause_ends_with_the_deadline() -> None:
+    house = planned((1,))
+    end_job(house, total=1)
+    house.clock.forward(DEADLINE - timedelta(seconds=100))
+
+    assert house.reconcile().wait_s == 100
+
+
+def test_a_batch_whose_recordings_are_half_named_is_gone_on_with_first() -> None:
+    house = planned(range(1, 9), (9,))
+    for index in range(2):
+        end_job(house, index, state=BatchState.CANCELLED)
+    _list_at_platform(house, *range(1, 10))
+    house.patience = Patience(2)  # one look before the first batch, one while naming it
+
+    first = house.reconcile()
+
+    assert (first.done, first.batch) == (False, 0)
+    house.patience = Patience()
+    assert house.reconcile(first).done
 
 
 def test_what_was_read_from_the_platform_is_kept_for_the_next_call() -> None:
@@ -171,7 +225,7 @@ def test_a_throttled_reading_waits_as_told_and_goes_on() -> None:
 
     throttled = house.reconcile()
 
-    assert (throttled.done, throttled.outstanding, throttled.wait_s) == (False, 1, 45)
+    assert (throttled.done, throttled.batch, throttled.looks, throttled.wait_s) == (False, 0, 0, 45)
     assert house.telemetry.counts[Counter.THROTTLES] == 1
     assert house.reconcile().done
 

@@ -1,16 +1,62 @@
 """What the workflows pass to the steps, and what the steps answer.
 
 Ids, counts and pointers; never a list that grows with the matter. `wait_s` is the number of seconds a
-workflow waits before it calls again.
+workflow waits before it calls again. Whatever is answered is bounded, because a workflow carries 256 KB: what
+is said to people is cut to fit, what programs go by is refused if it is too long.
 """
 
+import json
+import re
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from holdfast.contracts.request import MAX_NAMED_FAULTS
 from holdfast.domain.ids import BatchId, MatterId, RequestId
 from holdfast.ports import SlotOwner
+
+MAX_ERROR, MAX_FAULT, MAX_EXPLANATION, MAX_HEADLINE = 256, 200, 2_000, 6_000
+_NOT_TEXT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def _told(text: object, longest: int) -> object:
+    """Cut what is said to people; without control characters, none takes more than four bytes."""
+    return _NOT_TEXT.sub(" ", text)[:longest] if isinstance(text, str) else text
+
+
+@dataclass(frozen=True, slots=True)
+class MaxJson:
+    """How many bytes of JSON a field of free shape may have; used as an `AfterValidator`."""
+
+    max_bytes: int
+
+    def __call__[Free](self, value: Free) -> Free:
+        """Check the bound."""
+        size_bytes = len(json.dumps(value, ensure_ascii=False).encode())
+        if size_bytes > self.max_bytes:
+            raise ValueError(f"expected at most {self.max_bytes} bytes of JSON, found {size_bytes}")
+        return value
+
+
+ASCII = r"^[ -~]*$"
+Fault = Annotated[
+    str,
+    BeforeValidator(lambda text: str(_told(text, MAX_FAULT)).encode("ascii", "replace").decode()),
+    Field(max_length=MAX_FAULT, pattern=ASCII),
+]
+Explanation = Annotated[
+    str, BeforeValidator(partial(_told, longest=MAX_EXPLANATION)), Field(max_length=MAX_EXPLANATION)
+]
+Headline = Annotated[
+    str, BeforeValidator(partial(_told, longest=MAX_HEADLINE)), Field(max_length=MAX_HEADLINE)
+]
+ErrorName = Annotated[str, BeforeValidator(partial(_told, longest=MAX_ERROR)), Field(max_length=MAX_ERROR)]
+MatterName = Annotated[MatterId, Field(max_length=64, pattern=ASCII)]
+RequestName = Annotated[RequestId, Field(max_length=128, pattern=ASCII)]
+ObjectKey = Annotated[str, Field(max_length=1_024)]  # as S3 has it
 
 
 class _Message(BaseModel):
@@ -21,8 +67,8 @@ class _Message(BaseModel):
 class Run(_Message):
     """Which request a step works for."""
 
-    matter_id: MatterId
-    request_id: RequestId
+    matter_id: MatterName
+    request_id: RequestName
 
 
 class BatchRun(Run):
@@ -51,6 +97,12 @@ class Swept(_Message):
     sent: int
 
 
+class SlotWanted(BatchRun):
+    """Which batch wants a job slot, and since when."""
+
+    since: datetime
+
+
 class Opening(_Message):
     """An EventBridge event as it came, and the execution it started."""
 
@@ -62,20 +114,20 @@ class Opened(_Message):
     """OPENED: go on. DUPLICATE: `points_to` is the run that has the request. REFUSED: `faults` says why."""
 
     outcome: Literal["OPENED", "DUPLICATE", "REFUSED"]
-    matter_id: str = ""
-    request_id: str = ""
-    points_to: str = ""
-    faults: list[str] = []
-    explanation: str = ""
+    matter_id: MatterName = MatterId("")
+    request_id: RequestName = RequestId("")
+    points_to: Annotated[str, Field(max_length=512)] = ""
+    faults: Annotated[list[Fault], Field(max_length=MAX_NAMED_FAULTS + 1)] = []
+    explanation: Explanation = ""
 
 
 class StandingRecorded(_Message):
     """OPENED, CLOSING: written down. KNOWN: it was before, and nothing changed. REFUSED: see `faults`."""
 
     outcome: Literal["OPENED", "CLOSING", "KNOWN", "REFUSED"]
-    matter_id: str = ""
-    faults: list[str] = []
-    explanation: str = ""
+    matter_id: MatterName = MatterId("")
+    faults: Annotated[list[Fault], Field(max_length=MAX_NAMED_FAULTS + 1)] = []
+    explanation: Explanation = ""
 
 
 class StandingRuns(_Message):
@@ -105,7 +157,7 @@ class ScopeRead(_Message):
     """PENDING: the query runs. MORE: call again from here. DONE: every batch is planned."""
 
     status: Literal["PENDING", "MORE", "DONE"]
-    query_id: str
+    query_id: Annotated[str, Field(max_length=256, pattern=ASCII)]
     asked_at: datetime
     slice_start: datetime
     slice_s: int
@@ -126,7 +178,7 @@ class RoundPlanned(_Message):
 
     number: int
     batches: int
-    batches_key: str
+    batches_key: ObjectKey
     wait_s: int
 
 
@@ -151,12 +203,22 @@ class JobChecked(_Message):
     wait_s: int
 
 
+class Reconciling(Run):
+    """Where a pass over the batches stands: the next one, what those before it owe, the looks it took."""
+
+    batch: int = 0
+    outstanding: int = 0
+    looks: int = 0
+
+
 class Reconciled(_Message):
-    """How many recordings are outstanding; `done` when nothing is, or the delivery deadline has passed."""
+    """How many recordings are outstanding so far, and where to go on; `done` when every batch is settled."""
 
     done: bool
     outstanding: int
     wait_s: int
+    batch: int = 0
+    looks: int = 0
 
 
 class HoldCursor(Run):
@@ -181,13 +243,13 @@ class Sealed(_Message):
     """The verdict, and where the custody file lies."""
 
     verdict: Literal["PRESERVED", "INCOMPLETE"]
-    matter_id: str
-    request_id: str
-    announcement: str
-    headline: str
-    custody_key: str
-    custody_sha256: str
-    summary: dict[str, object]
+    matter_id: MatterName
+    request_id: RequestName
+    announcement: Literal["MatterPreserved", "MatterIncomplete"]
+    headline: Headline
+    custody_key: ObjectKey
+    custody_sha256: Annotated[str, Field(max_length=64)]
+    summary: Annotated[dict[str, object], AfterValidator(MaxJson(60_000))]
 
 
 class Failing(_Message):
@@ -201,7 +263,7 @@ class Failing(_Message):
 class FailureRecorded(_Message):
     """What the execution's error shall say."""
 
-    matter_id: str
-    request_id: str
-    error: str
-    explanation: str
+    matter_id: Annotated[str, Field(max_length=64)]
+    request_id: Annotated[str, Field(max_length=128)]
+    error: ErrorName
+    explanation: Explanation

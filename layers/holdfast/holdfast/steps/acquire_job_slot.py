@@ -3,10 +3,10 @@
 from datetime import timedelta
 from enum import Enum, auto
 
-from holdfast.contracts.steps import BatchRun, SlotAnswer
+from holdfast.contracts.steps import SlotAnswer, SlotWanted
 from holdfast.domain.ids import attempt_of
 from holdfast.domain.states import BatchState
-from holdfast.domain.waits import MIN_WAIT_S
+from holdfast.domain.waits import MIN_WAIT_S, poll_wait_s
 from holdfast.errors import PlatformNotFound, UnknownPlatformState
 from holdfast.ports import Clock, ExportJobs, HeldSlot, JobSlots, RequestBook, SlotOwner, Telemetry
 
@@ -15,7 +15,7 @@ WAIT_S = 30
 
 
 def acquire_job_slot(
-    run: BatchRun,
+    run: SlotWanted,
     *,
     requests: RequestBook,
     slots: JobSlots,
@@ -50,7 +50,12 @@ def acquire_job_slot(
             jobs.cancel(held.job_id)
             telemetry.warn("export_job_abandoned", export_job_id=held.job_id, slot_owner=held.owner)
     acquired = freed and slots.acquire(run.owner, lease_until)
-    return SlotAnswer(acquired=acquired, wait_s=MIN_WAIT_S if acquired else WAIT_S)
+    return SlotAnswer(acquired=acquired, wait_s=MIN_WAIT_S if acquired else slot_wait_s(now - run.since))
+
+
+def slot_wait_s(waited: timedelta) -> int:
+    """Choose the pause before a slot is asked for again: the longer it has been waited for, the longer."""
+    return max(WAIT_S, poll_wait_s(waited.total_seconds()))
 
 
 def _is_superseded(held: HeldSlot, requests: RequestBook) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from holdfast.contracts.request import DiscoveryRequest
-from holdfast.contracts.steps import Reconciled, Run
+from holdfast.contracts.steps import Reconciled, Reconciling
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.manifest import Manifest, ManifestFault
 from holdfast.domain.reconciliation import BatchAccount, Delivery, Finding, JobTally, pair_up
@@ -31,6 +31,7 @@ from holdfast.steps.pool import for_each
 
 # More would only queue for the request budget.
 READ_AT_ONCE = 4
+LONGEST_WAIT_S = 3_600
 
 
 class Reconciliation:
@@ -62,8 +63,8 @@ class Reconciliation:
         self._now = now
         self._telemetry = telemetry
 
-    def outstanding_of(self, batch: BatchRecord) -> int:
-        """Settle a batch if that is possible now; else answer what it still owes (at least 1)."""
+    def outstanding_of(self, batch: BatchRecord) -> int | None:
+        """Settle a batch if that is possible now, or answer what it still owes; None if time ran out."""
         if batch.result_key:
             return 0
         files = BatchFiles(self._files, batch.matter_id, batch.request_id, batch.batch_id)
@@ -75,7 +76,7 @@ class Reconciliation:
             return outstanding
         account = self._name_all(account, files)
         if account.to_read():
-            return max(1, outstanding)
+            return None
         findings = account.findings()
         self._batches.settle(batch, files.write_findings(findings))
         self._report(findings)
@@ -153,7 +154,7 @@ class Reconciliation:
 
 
 def reconcile(
-    run: Run,
+    run: Reconciling,
     *,
     requests: RequestBook,
     batches: BatchBook,
@@ -170,7 +171,8 @@ def reconcile(
 
     A batch is settled when its recordings balance and its manifest is there, if there shall be one, or when
     its job ended without a promise, or when the delivery deadline has passed; then each recording that is not
-    secured has a reason.
+    secured has a reason. A pass over all batches takes as many looks as it needs, and is followed by a pause
+    for each, so that a matter is asked about no more often for being large.
     """
     request = requests.read(run.matter_id, run.request_id)
     requests.advance(request, RequestState.EXPORTED)
@@ -187,21 +189,33 @@ def reconcile(
         now=now,
         telemetry=telemetry,
     )
-    outstanding, ended_at = 0, request.opened_at
-    try:
-        for batch in batches.of_request(request):
-            if not has_time():
-                return Reconciled(done=False, outstanding=max(1, outstanding), wait_s=MIN_WAIT_S)
-            outstanding += reconciliation.outstanding_of(batch)
-            ended_at = max(ended_at, batch.ended_at or ended_at)
-    except PlatformThrottled as throttled:
-        telemetry.count(Counter.THROTTLES)
-        return Reconciled(
-            done=False, outstanding=max(1, outstanding), wait_s=bounded(throttled.retry_after_s)
+    outstanding, ended_at = run.outstanding, request.opened_at
+    for index, batch in enumerate(batches.of_request(request)):
+        ended_at = max(ended_at, batch.ended_at or ended_at)
+        if index < run.batch:
+            continue
+        here = Reconciled(
+            done=False, outstanding=outstanding, wait_s=MIN_WAIT_S, batch=index, looks=run.looks + 1
         )
+        if not has_time():
+            return here
+        try:
+            owed = reconciliation.outstanding_of(batch)
+        except PlatformThrottled as throttled:
+            telemetry.count(Counter.THROTTLES)
+            return here.model_copy(update={"wait_s": bounded(throttled.retry_after_s), "looks": run.looks})
+        if owed is None:
+            return here
+        outstanding += owed
     if outstanding:
         telemetry.note("recordings_outstanding", request_id=run.request_id, outstanding=outstanding)
-        wait_s = poll_wait_s((now - ended_at).total_seconds())
-        return Reconciled(done=False, outstanding=outstanding, wait_s=wait_s)
+        pause_s = (run.looks + 1) * delivery_wait_s((now - ended_at).total_seconds())
+        left_s = (ended_at + delivery_deadline - now).total_seconds()
+        return Reconciled(done=False, outstanding=outstanding, wait_s=bounded(min(pause_s, left_s), pause_s))
     requests.advance(replace(request, state=RequestState.EXPORTED), RequestState.RECONCILED)
     return Reconciled(done=True, outstanding=0, wait_s=MIN_WAIT_S)
+
+
+def delivery_wait_s(elapsed_s: float) -> int:
+    """Choose the pause before recordings are looked for again, so many seconds after the last job's end."""
+    return poll_wait_s(elapsed_s, longest_s=LONGEST_WAIT_S)

@@ -1,12 +1,13 @@
 """Create the export job of a batch."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import BatchRun, JobStarted
 from holdfast.domain.scope import covering
 from holdfast.domain.states import BatchState
-from holdfast.domain.waits import MIN_WAIT_S, bounded
+from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
 from holdfast.errors import (
     PayloadTooLarge,
     PlatformThrottled,
@@ -63,17 +64,16 @@ def start_export_job(
     if job_id is None:
         selection = _selection(batch, requests, files)
         was_tried = batch.state is BatchState.STARTING
+        tried_at = batch.job_created_at or clock.now()
         try:
-            job_id = jobs.find(selection, batch.job_created_at or clock.now()) if was_tried else None
+            job_id = jobs.find(selection, tried_at) if was_tried else None
             if job_id is None:
-                batch = replace(
-                    batch, state=BatchState.STARTING, job_created_at=batch.job_created_at or clock.now()
-                )
+                batch = replace(batch, state=BatchState.STARTING, job_created_at=tried_at)
                 batches.advance(batch)
                 job_id = jobs.create(selection)
         except TooManyJobs:
             telemetry.note("no_job_slot_at_platform", batch_id=run.batch_id, request_id=run.request_id)
-            return JobStarted(next="WAIT", wait_s=NO_SLOT_WAIT_S)
+            return JobStarted(next="WAIT", wait_s=platform_slot_wait_s(clock.now() - tried_at))
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
             return JobStarted(next="WAIT", wait_s=bounded(throttled.retry_after_s))
@@ -97,6 +97,11 @@ def start_export_job(
         )
     slots.run(run.owner, job_id)
     return JobStarted(next="CHECK", wait_s=MIN_WAIT_S)
+
+
+def platform_slot_wait_s(tried: timedelta) -> int:
+    """Choose the pause before a job is asked for again that the platform has no room for."""
+    return max(NO_SLOT_WAIT_S, poll_wait_s(tried.total_seconds()))
 
 
 def _selection(batch: BatchRecord, requests: RequestBook, files: WorkFiles) -> ExportSelection:

@@ -1,0 +1,299 @@
+"""However large a matter is, every workflow stays within the history and payload that Step Functions allows.
+
+The bounds follow from the constants of the steps, the parameters of the template, and the assumptions below.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import pytest
+from pydantic import AfterValidator, BaseModel, Field, create_model
+
+from holdfast.contracts.request import MAX_LISTED_IDS, DiscoveryRequest
+from holdfast.contracts.steps import MatterName, MaxJson, Run
+from holdfast.domain.ids import MatterId
+from holdfast.domain.waits import poll_wait_s
+from holdfast.genesys.budget import DEFAULT_ALLOWED
+from holdfast.genesys.compliance.holds import LegalHolds
+from holdfast.genesys.platform.holds import DeletionProtection
+from holdfast.steps.acquire_job_slot import slot_wait_s
+from holdfast.steps.confirm_holds import MAX_LOOKS
+from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS
+from holdfast.steps.plan_export_round import MAX_ROUNDS
+from holdfast.steps.reconcile import delivery_wait_s
+from holdfast.steps.start_export_job import platform_slot_wait_s
+from tests.events import load_event
+from tests.unit.architecture.bounds import (
+    BYTES_OF_AN_ARN,
+    HISTORY_LIMIT,
+    PAYLOAD_LIMIT_BYTES,
+    Loop,
+    Size,
+    Unbounded,
+    history,
+    payloads,
+    polls,
+    size_of,
+    waits_in_loops,
+)
+from tests.unit.architecture.test_workflows import DEFINITIONS, TEMPLATE, definition, surroundings
+from tests.unit.architecture.workflows import STARTED_BY, Definition
+
+# --- assumptions: what no constant says --------------------------------------------------------------------
+
+# Conversations claimed or read back per second, in 32 threads: a quarter of what was measured.
+LEDGER_PER_S = 100
+# Calls: half of the platform's limit, the rest belongs to other runs.
+PLATFORM_PER_S = DEFAULT_ALLOWED / 60 / 2
+CONVERSATIONS_A_BATCH = 40  # at least: what a job of the dialect `compliance` takes
+EVENT_BYTES = 150_000  # of a request event; what the contract accepts is smaller, see below
+QUERY_LASTS_S = 43_200  # a scope query, until it is given up
+JOB_STARTS = 50  # a job is READY once; only an answer that was throttled or lost sends it there again
+
+MATTERS = (1, 10_000, 1_000_000)
+
+
+# --- how often each loop goes round ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """How large a matter is, and what follows from it."""
+
+    conversations: int
+
+    @property
+    def batches(self) -> int:
+        return math.ceil(self.conversations / CONVERSATIONS_A_BATCH)
+
+    def rounds(self, program: str, per_s: float) -> int:
+        """Count the invocations of a step that stops at half of its timeout, at a pace per second."""
+        return math.ceil(self.conversations / per_s / (timeout_s(program) / 2))
+
+    @property
+    def chunks(self) -> int:
+        return math.ceil(self.conversations / min(DeletionProtection.chunk_size, LegalHolds.chunk_size))
+
+
+def timeout_s(program: str) -> int:
+    """Read a function's timeout from the template."""
+    resources, default_s = TEMPLATE["Resources"].values(), TEMPLATE["Globals"]["Function"]["Timeout"]
+    (properties,) = (
+        one["Properties"]
+        for one in resources
+        if one["Type"] == "AWS::Serverless::Function"
+        and one["Properties"]["CodeUri"] == f"functions/{program}"
+    )
+    return int(properties.get("Timeout", default_s))
+
+
+def most(parameter: str) -> int:
+    """Read the largest value that a parameter of the template may have."""
+    return int(TEMPLATE["Parameters"][parameter]["MaxValue"])
+
+
+def a_job_at(percent: int) -> Callable[[float], int]:
+    return lambda elapsed_s: poll_wait_s(elapsed_s, percent)
+
+
+LOOPS: Mapping[str, Callable[[Matter], Loop]] = {
+    # The query's own time, then pages and claims.
+    "AwaitScope": lambda matter: Loop(
+        polls(poll_wait_s).rounds + 2 * matter.rounds("read_scope_pages", LEDGER_PER_S),
+        polls(poll_wait_s).longest_s,
+        within_s=QUERY_LASTS_S,
+    ),
+    # Looking until the deadline, each pass over all that is open; then, at worst, reading every conversation.
+    "AwaitDelivery": lambda matter: Loop(
+        polls(delivery_wait_s).rounds
+        + 2 * matter.rounds("reconcile", LEDGER_PER_S)
+        + matter.rounds("reconcile", PLATFORM_PER_S),
+        polls(delivery_wait_s).longest_s,
+        within_s=most("DeliveryDeadlineSeconds"),
+    ),
+    "AwaitRound": lambda _: Loop(MAX_ROUNDS),
+    # These three share the time that an export may last.
+    "AwaitSlot": lambda _: polls(lambda waited_s: slot_wait_s(timedelta(seconds=waited_s))),
+    "AwaitPlatformSlot": lambda _: polls(lambda tried_s: platform_slot_wait_s(timedelta(seconds=tried_s))),
+    "AwaitJob": lambda _: polls(a_job_at(99)),
+    "AwaitPlacing": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MAX_CONFLICTS),
+    "AwaitConfirming": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MAX_LOOKS),
+}
+
+
+SELDOM = {"ExecuteExportJob": JOB_STARTS}
+
+
+def machines() -> Iterator[tuple[str, Definition, int]]:
+    """Give every machine, and each Map's machine within, with the seconds that one execution may last."""
+    for name in DEFINITIONS:
+        machine = definition(name)
+        yield name, machine, machine["TimeoutSeconds"]
+        for inner_name, state in machine["States"].items():
+            if "ItemProcessor" in state:
+                yield f"{name}/{inner_name}", state["ItemProcessor"], machine["TimeoutSeconds"]
+
+
+MACHINES = {name: (machine, lasts_s) for name, machine, lasts_s in machines()}
+
+
+def bound(name: str, conversations: int) -> int:
+    machine, lasts_s = MACHINES[name]
+    loops = {wait: LOOPS[wait](Matter(conversations)) for wait in waits_in_loops(machine)}
+    return history(machine, loops, SELDOM, lasts_s)
+
+
+def test_every_loop_says_how_often_it_can_go_round() -> None:
+    """A loop without an entry has no bound; an entry without a loop is a bound of nothing."""
+    assert {wait for machine, _ in MACHINES.values() for wait in waits_in_loops(machine)} == set(LOOPS)
+
+
+@pytest.mark.parametrize("conversations", MATTERS)
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_history_ends_before_its_limit(name: str, conversations: int) -> None:
+    assert bound(name, conversations) < HISTORY_LIMIT
+
+
+# --- what is carried ---------------------------------------------------------------------------------------
+
+NESTED: Size = {**size_of(Run), STARTED_BY: BYTES_OF_AN_ARN}
+STARTS_WITH: Mapping[str, Size] = {"preserve_matter": EVENT_BYTES}
+
+
+@pytest.mark.parametrize("conversations", MATTERS)
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_no_state_carries_more_than_it_may(name: str, conversations: int) -> None:
+    found = payloads(
+        definition(name), surroundings(name), STARTS_WITH.get(name, NESTED), Matter(conversations).batches
+    )
+
+    assert {state: size for state, size in found.by_state.items() if size > PAYLOAD_LIMIT_BYTES} == {}
+
+
+def test_the_largest_request_fits_into_its_event() -> None:
+    ids = [str(UUID(int=number)) for number in range(MAX_LISTED_IDS)]
+    long = "\U0001f4de" * 256
+    request = load_event("discovery_requested")
+    request["detail"] |= {
+        "matter_id": "M" * 64,
+        "request_id": "R" * 128,
+        "title": long[:200],
+        "requested_by": long[:200],
+    }
+    request["detail"]["scope"] |= {
+        "custodians": ids,
+        "queues": ids,
+        "conversation_ids": ids,
+        "external_tag": long,
+    }
+
+    DiscoveryRequest.from_event(request)
+
+    assert len(json.dumps(request, ensure_ascii=False).encode()) < EVENT_BYTES
+
+
+class _Counted(BaseModel):
+    count: int
+    is_done: bool
+    name: MatterName
+    word: Literal["ONE", "SEVEN"] = "ONE"
+    lines: Annotated[list[Annotated[str, Field(max_length=10)]], Field(max_length=3)]
+    free: Annotated[dict[str, object], AfterValidator(MaxJson(100))]
+    later: Annotated[str | None, Field(max_length=30)] = None
+
+
+def test_the_size_of_a_contract_is_that_of_its_largest_json() -> None:
+    assert size_of(_Counted) == {
+        "count": 20,
+        "is_done": 20,
+        "name": 2 + 2 * 64,
+        "word": 7,
+        "lines": 2 + 3 * (1 + 2 + 4 * 10),
+        "free": 100,
+        "later": 2 + 4 * 30,
+    }
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [str, list[str], dict[str, object], object, MatterId, Annotated[list[str], Field(max_length=3)]],
+)
+def test_a_field_without_a_bound_is_found(annotation: Any) -> None:
+    model = create_model("Answer", field=(annotation, ...))
+
+    with pytest.raises(Unbounded, match=r"Answer\.field: .* needs a Field"):
+        size_of(model)
+
+
+# --- a machine to count by hand ----------------------------------------------------------------------------
+
+
+def _looping() -> Definition:
+    task = {
+        "Type": "Task",
+        "Resource": "${StepArn}",
+        "ResultPath": "$.step",
+        "Retry": [{"MaxAttempts": 4}],
+        "Next": "IsDone",
+    }
+    return {
+        "StartAt": "Step",
+        "States": {
+            "Step": task,
+            "IsDone": {"Type": "Choice", "Choices": [{"Next": "Done"}], "Default": "Pause"},
+            "Pause": {"Type": "Wait", "Next": "Step"},
+            "Done": {"Type": "Succeed"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("loop", "events"),
+    [
+        # start and end, one visit of each state, one failed attempt and all retries
+        (Loop(0), 2 + (5 + 3) + 2 + 2 + 2 + 4 * 3),
+        (Loop(10), 28 + 10 * (8 + 2 + 2)),
+        (Loop(10, longest_s=60, within_s=600), 28 + 20 * 12),
+        (Loop(10, longest_s=60), 28 + (10 + 100) * 12),
+    ],
+)
+def test_the_events_of_a_machine_are_those_of_its_visits(loop: Loop, events: int) -> None:
+    assert history(_looping(), {"Pause": loop}, {}, lasts_s=6_000) == events
+
+
+def test_a_state_that_is_seldom_visited_does_not_count_every_round() -> None:
+    assert history(_looping(), {"Pause": Loop(10)}, {"Step": 3}, lasts_s=0) == 28 + 10 * 4 + 3 * 8
+
+
+def test_a_poll_that_grows_has_few_rounds_before_its_longest() -> None:
+    assert polls(lambda elapsed_s: 10 if elapsed_s < 100 else 60) == Loop(10, 60)
+
+
+@pytest.mark.parametrize("name", ["AwaitScope", "AwaitDelivery"])
+def test_a_larger_matter_goes_round_more_often(name: str) -> None:
+    rounds = [LOOPS[name](Matter(conversations)).rounds for conversations in MATTERS]
+
+    assert rounds == sorted(rounds)
+    assert rounds[0] < rounds[-1]
+
+
+def test_a_wait_that_stands_in_no_loop_needs_no_entry() -> None:
+    machine = _looping()
+    machine["States"]["Pause"]["Next"] = "Done"
+
+    assert waits_in_loops(machine) == set()
+
+
+def test_what_a_map_answers_grows_with_its_batches() -> None:
+    name = "export_recordings"
+    sizes = [
+        payloads(definition(name), surroundings(name), NESTED, batches).by_state["ExportBatches"]
+        for batches in (1, 100_000)
+    ]
+
+    assert sizes[0] < PAYLOAD_LIMIT_BYTES < sizes[1]
