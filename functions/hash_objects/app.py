@@ -15,6 +15,7 @@ def handler(event: dict[str, Any], _context: Any) -> None:
         QueuedMessage.all_in(event),
         bucket=bootstrap.evidence(),
         receipts=bootstrap.receipts(),
+        parking=bootstrap.parking(),
         clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )

@@ -16,6 +16,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         requests=bootstrap.requests(),
         batches=bootstrap.batches(),
         claims=bootstrap.claims(),
+        receipts=bootstrap.receipts(),
         parking=bootstrap.parking(),
         files=bootstrap.work_files(),
         records=bootstrap.record_files(),

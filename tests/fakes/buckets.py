@@ -9,7 +9,7 @@ from itertools import islice
 
 from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.tags import MAX_TAGS, TagPlan
-from holdfast.ports import Finding, LargeObject, ListingMark, OpenedObject, RecordFile, VersionPage
+from holdfast.ports import Finding, ListingMark, OpenedObject, RecordFile, VersionPage
 from tests.fakes.clock import NOON
 from tests.fakes.effects import Effects
 
@@ -157,8 +157,8 @@ class HashQueueInMemory:
 
     def __init__(self, effects: Effects | None = None) -> None:
         self.effects = effects or Effects()
-        self.waiting: list[LargeObject] = []
+        self.waiting: list[ObjectVersion] = []
 
-    def send(self, large: LargeObject) -> None:
-        self.effects.happen("hash request", _subject(large.version))
-        self.waiting.append(large)
+    def send(self, version: ObjectVersion) -> None:
+        self.effects.happen("hash request", _subject(version))
+        self.waiting.append(version)

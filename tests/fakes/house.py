@@ -21,6 +21,8 @@ from holdfast.contracts.steps import (
     Opening,
     Reconciled,
     Reconciling,
+    Redrive,
+    Redriven,
     RoundPlanned,
     Run,
     ScopeRead,
@@ -50,6 +52,7 @@ from holdfast.steps.read_scope_pages import read_scope_pages
 from holdfast.steps.reconcile import reconcile
 from holdfast.steps.record_failure import record_failure
 from holdfast.steps.record_standing_matter import record_standing_matter
+from holdfast.steps.redrive_parked import redrive_parked
 from holdfast.steps.seal_custody import seal_custody
 from holdfast.steps.secure_objects import Securing
 from holdfast.steps.start_export_job import start_export_job
@@ -310,6 +313,7 @@ class House:
             messages,
             bucket=self.evidence,
             receipts=self.conversations,
+            parking=self.parking,
             clock=self.clock,
             telemetry=self.telemetry,
         )
@@ -319,6 +323,19 @@ class House:
             messages,
             evidence_bucket_name=self.evidence.name,
             parking=self.parking,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def redrive_parked(self, **chosen: Any) -> Redriven:
+        return redrive_parked(
+            Redrive.model_validate(chosen),
+            parking=self.parking,
+            receipts=self.conversations,
+            claims=self.conversations,
+            arrival_queue=self.arrival_queue,
+            hash_queue=self.hash_queue,
+            has_time=self.patience,
             clock=self.clock,
             telemetry=self.telemetry,
         )
@@ -382,6 +399,7 @@ class House:
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
+            receipts=self.conversations,
             parking=self.parking,
             files=self.files,
             records=self.records,

@@ -23,6 +23,7 @@ from holdfast.domain.states import (
     STANDING_MOVES,
     BatchState,
     HoldState,
+    ParkedState,
     PlatformHold,
     RequestState,
     StandingState,
@@ -39,7 +40,6 @@ from holdfast.ports import (
     Entry,
     HeldSlot,
     HoldOwner,
-    LargeObject,
     ListingMark,
     ParkedMessage,
     PlatformHoldRecord,
@@ -302,10 +302,8 @@ class ConversationsInMemory:
 
     def write(self, receipt: Receipt) -> bool:
         with self._lock:
-            version, key = receipt.version, EvidenceKey.parse(receipt.version.key)
-            name = f"JOB#{key.job_id}" if key.job_id else key.role.upper()
-            name = f"CONV#{key.conversation_id}" if key.conversation_id else name
-            folder = self.folders.setdefault(name, Folder())
+            version = receipt.version
+            folder = self.folders.setdefault(_shelf(version), Folder())
             if version.fingerprint in folder.receipts:
                 return False
             self.effects.happen("receipt", f"{version.key}@{version.version_id}")
@@ -313,19 +311,23 @@ class ConversationsInMemory:
             self._file(folder, f"OBJ#{version.fingerprint}", receipt, None)
             return True
 
-    def add_digest(self, large: LargeObject, sha256: str, at: datetime) -> bool:
+    def add_digest(self, version: ObjectVersion, sha256: str, at: datetime) -> bool:
         with self._lock:
-            version, folder = large.version, self._folder(large.conversation_id)
+            folder = self.folders.setdefault(_shelf(version), Folder())
             event = CustodyEvent(
-                event_id=digest_event_id(version, large.arrived_at),
+                event_id=digest_event_id(version),
                 type=EventType.DIGEST_ADDED,
-                conversation_id=large.conversation_id,
+                conversation_id=EvidenceKey.parse(version.key).conversation_id,
                 at=at,
                 details={"key": version.key, "version_id": version.version_id, "sha256": sha256},
             )
             was_added = self._file(folder, f"EVENT#{event.event_id}", event, None)
             folder.digested.add(version.fingerprint)
             return was_added
+
+    def digested(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
+        digested = {fingerprint for folder in self.folders.values() for fingerprint in folder.digested}
+        return frozenset(version.fingerprint for version in versions) & digested
 
     def all_receipts(self) -> list[Receipt]:
         """List every receipt there is."""
@@ -335,7 +337,7 @@ class ConversationsInMemory:
         return self.folders.setdefault(f"CONV#{conversation_id}", Folder())
 
     def _file_event(self, event: CustodyEvent) -> None:
-        folder = self._folder(event.conversation_id)
+        folder = self.folders[f"CONV#{event.conversation_id}"]
         self._file(folder, f"EVENT#{event.event_id}", event, event.matter_id)
 
     def _file(
@@ -350,6 +352,13 @@ class ConversationsInMemory:
     def _entropy(self, size: int) -> bytes:
         self._drawn += 1
         return self._drawn.to_bytes(size)
+
+
+def _shelf(version: ObjectVersion) -> str:
+    key = EvidenceKey.parse(version.key)
+    if key.conversation_id:
+        return f"CONV#{key.conversation_id}"
+    return f"JOB#{key.job_id}" if key.job_id else key.role.upper()
 
 
 class SlotsInMemory:
@@ -402,9 +411,33 @@ class ParkingInMemory:
     def __init__(self) -> None:
         self.messages: dict[str, ParkedMessage] = {}
 
-    def park(self, message: ParkedMessage) -> None:
-        self.messages.setdefault(message.message_id, message)
+    def park(self, message: ParkedMessage) -> bool:
+        standing = self.messages.get(message.name)
+        if standing is None:
+            self.messages[message.name] = message
+        elif standing.message_id == message.message_id or standing.state is ParkedState.CLOSED:
+            return False
+        else:
+            self.messages[message.name] = replace(
+                standing,
+                state=ParkedState.PARKED,
+                message_id=message.message_id,
+                reason=message.reason,
+                body=message.body,
+            )
+        return True
 
     def parked(self) -> Iterator[ParkedMessage]:
         for _, message in sorted(self.messages.items()):
-            yield message
+            if message.state is not ParkedState.CLOSED:
+                yield message
+
+    def redriven(self, message: ParkedMessage, at: datetime) -> bool:
+        standing = self.messages[message.name]
+        if standing.message_id != message.message_id or standing.state is ParkedState.CLOSED:
+            return False
+        self.messages[message.name] = replace(standing, state=ParkedState.REDRIVEN, redriven_at=at)
+        return True
+
+    def close(self, message: ParkedMessage, at: datetime) -> None:
+        self.messages[message.name] = replace(self.messages[message.name], state=ParkedState.CLOSED)

@@ -14,7 +14,7 @@ from moto import mock_aws
 from holdfast.aws.buckets import EvidenceBucketSetup, EvidenceListingS3, EvidenceS3, RecordsS3, WorkS3
 from holdfast.aws.bus import RequestEventBus
 from holdfast.aws.queues import ArrivalSqs, HashSqs, StepFunctionsRuns
-from holdfast.contracts.arrivals import read_large_object
+from holdfast.contracts.arrivals import read_hash_request
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.tags import TagPlan
 from holdfast.errors import AwsUnavailable
@@ -24,7 +24,6 @@ from holdfast.ports import (
     EvidenceBucket,
     EvidenceListing,
     HashQueue,
-    LargeObject,
     ListingMark,
     RecordFiles,
     RequestBus,
@@ -39,9 +38,7 @@ from tests.fakes.buckets import (
     RecordFilesInMemory,
     WorkFilesInMemory,
 )
-from tests.fakes.clock import NOON
 from tests.fakes.platform import RequestBusInMemory, RunsInMemory
-from tests.fakes.story import conversation_id
 
 SESSION: Any = botocore.session.get_session()
 REGION = "eu-central-1"
@@ -302,7 +299,7 @@ def test_a_record_is_written_once_and_a_repeat_answers_what_stands(records: Reco
 
 @pytest.mark.parametrize("kind", WHERE)
 def test_a_request_for_a_digest_arrives_as_it_was_sent(kind: str, s3: Any) -> None:
-    large = LargeObject(ObjectVersion("evidence", "ä+ %.webm", "v1", 2**33), conversation_id(1), NOON)
+    large = ObjectVersion("evidence", "ä+ %.webm", "v1", 2**33)
     fake, sqs = HashQueueInMemory(), _client("sqs")
     url = sqs.create_queue(QueueName="hash")["QueueUrl"]
     queue: HashQueue = fake if kind == "in memory" else HashSqs(sqs, queue_url=url)
@@ -312,7 +309,7 @@ def test_a_request_for_a_digest_arrives_as_it_was_sent(kind: str, s3: Any) -> No
     waiting = (
         fake.waiting
         if kind == "in memory"
-        else [read_large_object(one["Body"]) for one in sqs.receive_message(QueueUrl=url)["Messages"]]
+        else [read_hash_request(one["Body"]) for one in sqs.receive_message(QueueUrl=url)["Messages"]]
     )
     assert waiting == [large]
 

@@ -33,7 +33,14 @@ from holdfast.domain.ids import (
 )
 from holdfast.domain.media import Medium
 from holdfast.domain.standing import Course
-from holdfast.domain.states import BatchState, HoldState, PlatformHold, RequestState, StandingState
+from holdfast.domain.states import (
+    BatchState,
+    HoldState,
+    ParkedState,
+    PlatformHold,
+    RequestState,
+    StandingState,
+)
 from holdfast.errors import ConversationLifting, LedgerRuleBroken
 from holdfast.ports import (
     BatchBook,
@@ -43,8 +50,8 @@ from holdfast.ports import (
     Dossier,
     HoldOwner,
     JobSlots,
-    LargeObject,
     ListingMark,
+    ParkedKind,
     ParkedMessage,
     Parking,
     PlatformHoldRecord,
@@ -688,15 +695,17 @@ def test_two_entries_of_the_same_fact_never_have_the_same_bytes(ledger: Ledger) 
 
 def test_a_digest_is_added_once(ledger: Ledger) -> None:
     receipt = _receipt(sha256=None)
-    large = LargeObject(receipt.version, ONE, NOON)
     ledger.receipts.write(receipt)
+    assert ledger.receipts.digested([receipt.version]) == frozenset()
 
-    assert ledger.receipts.add_digest(large, "ab" * 32, LATER) is True
+    assert ledger.receipts.add_digest(receipt.version, "ab" * 32, LATER) is True
     before = ledger.claims.dossier(ONE)
-    assert ledger.receipts.add_digest(large, "cd" * 32, LATER) is False
+    assert ledger.receipts.add_digest(receipt.version, "cd" * 32, NOON) is False
 
     assert ledger.claims.dossier(ONE) == before
     assert before.digested == {receipt.version.fingerprint}
+    absent = _receipt(version_id="never").version
+    assert ledger.receipts.digested([receipt.version, absent]) == {receipt.version.fingerprint}
     assert list(before.receipts) == [receipt], "the receipt itself never changes"
     (event,) = [document for document in _documents(ledger) if document["kind"] == "event"]
     assert event["details"] == {
@@ -704,6 +713,20 @@ def test_a_digest_is_added_once(ledger: Ledger) -> None:
         "version_id": "v1",
         "sha256": "ab" * 32,
     }
+
+
+@pytest.mark.parametrize("key", ["else/where", CANARY_PREFIX + "1"])
+def test_a_digest_is_filed_where_the_receipt_is_also_of_what_names_no_conversation(
+    ledger: Ledger, key: str
+) -> None:
+    version = ObjectVersion("evidence", key, "v1", 1)
+    other = ObjectVersion("evidence", key, "v2", 1)
+
+    assert ledger.receipts.add_digest(version, "ab" * 32, LATER) is True
+    assert ledger.receipts.add_digest(version, "ab" * 32, NOON) is False
+
+    assert ledger.receipts.digested([version, other]) == {version.fingerprint}
+    assert ledger.receipts.have([version]) == frozenset()
 
 
 def test_events_come_before_receipts_each_in_the_order_of_their_keys(ledger: Ledger) -> None:
@@ -754,13 +777,56 @@ def test_a_slot_knows_its_job_and_is_given_back_by_its_owner(ledger: Ledger) -> 
 # --- parking
 
 
-def test_a_message_is_parked_once_and_kept_as_it_came(ledger: Ledger) -> None:
-    plain = ParkedMessage("a", "why", NOON, 'body "as" it came \N{CLAPPER BOARD}')
-    known = ParkedMessage("b", "why", LATER, "{}", ONE, "f" * 64)
-    for message in (known, plain, replace(plain, body="changed")):
-        ledger.parking.park(message)
+VERSION = _receipt().version
+JUNK = ParkedMessage("m-1", "why", NOON, 'body "as" it came \N{CLAPPER BOARD}')
+ARRIVAL = ParkedMessage("m-2", "why", NOON, "{}", ParkedKind.ARRIVAL, VERSION)
+DIGEST = replace(ARRIVAL, message_id="m-3", kind=ParkedKind.DIGEST)
 
-    assert list(ledger.parking.parked()) == [plain, known]
+
+def test_a_message_is_parked_once_and_kept_as_it_came(ledger: Ledger) -> None:
+    messages = [JUNK, ARRIVAL, DIGEST]
+    assert [ledger.parking.park(message) for message in messages] == [True] * 3
+
+    assert [ledger.parking.park(replace(message, body="changed")) for message in messages] == [False] * 3
+
+    assert {message.name: message for message in ledger.parking.parked()} == {
+        message.name: message for message in messages
+    }
+    assert [message.conversation_id for message in messages] == [None, ONE, ONE]
+
+
+def test_what_is_asked_of_a_version_is_parked_once_however_many_messages_ask(ledger: Ledger) -> None:
+    again = replace(ARRIVAL, message_id="m-9", reason="another", parked_at=LATER, body="[]")
+    ledger.parking.park(ARRIVAL)
+
+    assert ledger.parking.park(again) is True
+
+    assert list(ledger.parking.parked()) == [replace(again, parked_at=NOON)], "parked since the first time"
+
+
+def test_what_is_redriven_is_parked_again_only_under_another_message(ledger: Ledger) -> None:
+    ledger.parking.park(ARRIVAL)
+
+    assert ledger.parking.redriven(ARRIVAL, LATER) is True
+
+    sent = replace(ARRIVAL, state=ParkedState.REDRIVEN, redriven_at=LATER)
+    assert ledger.parking.park(ARRIVAL) is False
+    assert list(ledger.parking.parked()) == [sent]
+    again = replace(ARRIVAL, message_id="m-9")
+    assert ledger.parking.park(again) is True
+    assert list(ledger.parking.parked()) == [replace(again, redriven_at=LATER)]
+    assert ledger.parking.redriven(sent, LATER) is False, "it was parked anew since it was read"
+    assert list(ledger.parking.parked()) == [replace(again, redriven_at=LATER)]
+
+
+def test_what_is_closed_stays_closed(ledger: Ledger) -> None:
+    ledger.parking.park(ARRIVAL)
+    for _ in range(2):
+        ledger.parking.close(ARRIVAL, LATER)
+
+    assert ledger.parking.park(replace(ARRIVAL, message_id="m-9")) is False
+    assert ledger.parking.redriven(ARRIVAL, LATER) is False
+    assert list(ledger.parking.parked()) == []
 
 
 # --- sweeps

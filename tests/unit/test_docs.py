@@ -50,8 +50,8 @@ from holdfast.ports import (
     BatchRecord,
     Claim,
     ExportSelection,
-    LargeObject,
     ListingMark,
+    ParkedKind,
     ParkedMessage,
     RequestRecord,
     SlotOwner,
@@ -461,7 +461,8 @@ def _fill(table: Table) -> None:
     receipts.write(Receipt(stray, Role.STRAY, NOW, NOW, "0"))
     manifest = ObjectVersion("bucket", f"{CONVERSATION}/manifests/{JOB}.json", "v", 1)
     receipts.write(Receipt(manifest, Role.MANIFEST, NOW, NOW, "0"))
-    receipts.add_digest(LargeObject(media, CONVERSATION, NOW), "0", NOW)
+    for version in (media, stray):
+        receipts.add_digest(version, "0", NOW)
     slots, owner = (
         SlotLedger(table, organization_id="{organization_id}"),
         SlotOwner(matter, request.request_id, batch),
@@ -472,17 +473,20 @@ def _fill(table: Table) -> None:
     sweeps.move(sweeps.read("{prefix}"), ListingMark("key", "version"), NOW)
     course = replace(Course.opening(NOW, timedelta(days=1), NOW), until=NOW, asked_at=NOW)
     StandingLedger(table).open(StandingMatter(matter, b"{}", "0", course, closed_by="somebody"))
-    ParkingLedger(table).park(
-        ParkedMessage("{message_id}", "reason", NOW, "body", CONVERSATION, "fingerprint")
-    )
+    parking = ParkingLedger(table)
+    known = ParkedMessage("m-1", "reason", NOW, "body", ParkedKind.ARRIVAL, media)
+    for message in (known, ParkedMessage("{message_id}", "reason", NOW, "body")):
+        parking.park(message)
+    parking.redriven(known, NOW)
+    parking.close(known, NOW)
 
 
 def _in_words(key: str) -> str:
     key = key.replace(CONVERSATION, "{conversation_id}").replace(JOB, "{export_job_id}")
-    return re.sub(r"^(OBJ|EVENT|SLOT)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key)
+    return re.sub(r"^(OBJ|EVENT|SLOT|ARRIVAL)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key)
 
 
-_NAMED_BY = {"OBJ": "{fingerprint}", "EVENT": "{event_id}", "SLOT": "{slot}"}
+_NAMED_BY = {"OBJ": "{fingerprint}", "EVENT": "{event_id}", "SLOT": "{slot}", "ARRIVAL": "{fingerprint}"}
 
 
 @mock_aws

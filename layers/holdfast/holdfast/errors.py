@@ -26,6 +26,7 @@ Class names are part of the workflows' API: `ErrorEquals` names them, so a renam
     │   │   ├── TooManyJobs          the organisation's job slots are taken
     │   │   └── PayloadTooLarge      413
     │   ├── AwsRefused               an AWS service said no: its operation, code and words
+    │   ├── ObjectUnreadable         S3 keeps an object's bytes to itself: archived, or its key denied
     │   ├── UnknownPlatformState     the platform said a word this program does not know
     │   └── ScopeQueryFailed         the platform gave up on selecting the scope
     └── LedgerRuleBroken             a state would have moved backwards: a defect, never retried
@@ -167,6 +168,10 @@ class PayloadTooLarge(PlatformRejected):
 
 class AwsRefused(RefusedError):
     """An AWS service refused an operation; its own words name role, action and resource."""
+
+
+class ObjectUnreadable(RefusedError):
+    """S3 does not give the bytes of an object that is there; the message says what to do."""
 
 
 class UnknownPlatformState(RefusedError):

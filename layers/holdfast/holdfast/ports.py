@@ -12,13 +12,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from holdfast.domain.custody import Arrival, ObjectVersion, Receipt
+from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RecordingId, RequestId
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.standing import Course
-from holdfast.domain.states import BatchState, PlatformHold, RequestState
+from holdfast.domain.states import BatchState, ParkedState, PlatformHold, RequestState
 from holdfast.domain.tags import TagPlan
 
 
@@ -503,15 +504,6 @@ class ClaimBook(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class LargeObject:
-    """A version that was receipted without a digest."""
-
-    version: ObjectVersion
-    conversation_id: ConversationId
-    arrived_at: datetime
-
-
 class ReceiptBook(Protocol):
     """Receipts; immutable."""
 
@@ -521,8 +513,11 @@ class ReceiptBook(Protocol):
     def write(self, receipt: Receipt) -> bool:
         """Write a receipt unless it is there; answers whether it was written."""
 
-    def add_digest(self, large: LargeObject, sha256: str, at: datetime) -> bool:
-        """Add a DIGEST event unless it is there; answers whether it was written."""
+    def add_digest(self, version: ObjectVersion, sha256: str, at: datetime) -> bool:
+        """Add a DIGEST event where the receipt is, unless it is there; answers whether it was written."""
+
+    def digested(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
+        """Name the fingerprints of those versions whose digest was added, strongly consistent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -599,26 +594,55 @@ class JobSlots(Protocol):
         """Give the owner's slot back; without one, nothing happens."""
 
 
+class ParkedKind(StrEnum):
+    """What a parked message asked for."""
+
+    ARRIVAL = "arrival"
+    DIGEST = "digest"
+    UNREADABLE = "unreadable"  # nobody can tell; it stays parked
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedMessage:
-    """A message that could not be handled. `body` is kept as it came."""
+    """A message that could not be handled.
+
+    `message_id` is the last that bore it, `parked_at` when it was parked first. `body` is kept as it came.
+    """
 
     message_id: str
     reason: str
     parked_at: datetime
     body: str
-    conversation_id: ConversationId | None = None
-    fingerprint: str | None = None
+    kind: ParkedKind = ParkedKind.UNREADABLE
+    version: ObjectVersion | None = None
+    state: ParkedState = ParkedState.PARKED
+    redriven_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Name what is parked: however many messages ask the same of a version, it is parked once."""
+        return f"{self.kind.upper()}#{self.version.fingerprint}" if self.version else self.message_id
+
+    @property
+    def conversation_id(self) -> ConversationId | None:
+        """Tell which conversation the version belongs to; None if nobody can tell, or it is a stray."""
+        return EvidenceKey.parse(self.version.key).conversation_id if self.version else None
 
 
 class Parking(Protocol):
-    """Messages that could not be handled, kept until somebody redrives them."""
+    """Messages that could not be handled, kept for good; the moves are those of `domain.states`."""
 
-    def park(self, message: ParkedMessage) -> None:
-        """Write a message down; a repeat changes nothing."""
+    def park(self, message: ParkedMessage) -> bool:
+        """Write a message down, or park again what was redriven; answers False if that was known."""
 
     def parked(self) -> Iterator[ParkedMessage]:
-        """List what is parked."""
+        """List what is not closed."""
+
+    def redriven(self, message: ParkedMessage, at: datetime) -> bool:
+        """Note that it was sent again; False, and nothing changes, if it was parked anew meanwhile."""
+
+    def close(self, message: ParkedMessage, at: datetime) -> None:
+        """Note that what it asked for is done."""
 
 
 # --- the buckets
@@ -640,7 +664,11 @@ class EvidenceBucket(Protocol):
         """Put the version under legal hold; on one that is held, nothing changes."""
 
     def open(self, version: ObjectVersion) -> AbstractContextManager[OpenedObject]:
-        """Start to read a version."""
+        """Start to read a version.
+
+        Raises:
+            ObjectUnreadable: it is there, and S3 does not give its bytes: archived, or its key denied.
+        """
 
     def foreign_tags(self, version: ObjectVersion) -> Mapping[str, str]:
         """Read a version's tags."""
@@ -705,7 +733,7 @@ class ArrivalQueue(Protocol):
 
 
 class HashQueue(Protocol):
-    """Where versions wait that are too large to hash on arrival."""
+    """Where versions wait that cannot be hashed on arrival: too large, or not to be read yet."""
 
-    def send(self, large: LargeObject) -> None:
+    def send(self, version: ObjectVersion) -> None:
         """Ask for a digest."""

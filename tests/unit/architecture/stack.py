@@ -16,6 +16,8 @@ PROGRAM_OF = {
     "RecordHoldFailure": "record_failure",
     "RecordStandingFailure": "record_failure",
 }
+# Invoked by an operator, and by nothing else.
+OPERATED = {"RedriveParked"}
 # Who may be named with every resource, and why: these services know no resources for these actions.
 RESOURCELESS = re.compile(
     r"xray:\w+|logs:\w*LogDeliver\w+|logs:(PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)"
@@ -160,7 +162,7 @@ def sides(template: Template) -> dict[str, set[str]]:
         "conductor": called_by(template, "PreserveMatter"),
         "export": called_by(template, "ExportRecordings"),
         "hold": called_by(template, "ApplyLegalHold"),
-        "arrival": by_itself - standing,
+        "arrival": by_itself - standing | OPERATED,
         "standing": standing,
     }
 

@@ -7,12 +7,10 @@ from hypothesis import strategies as st
 from holdfast.contracts.arrivals import (
     UnreadableMessage,
     read_arrivals,
-    read_large_object,
-    write_large_object,
+    read_hash_request,
+    write_hash_request,
 )
 from holdfast.domain.custody import ObjectVersion
-from holdfast.domain.ids import ConversationId
-from holdfast.ports import LargeObject
 from tests.fakes.house import House
 from tests.fakes.story import notification
 
@@ -50,9 +48,9 @@ def test_keys_are_decoded_as_s3_encodes_them(encoded: str, key: str) -> None:
 
 
 def test_a_request_for_a_digest_survives_its_message() -> None:
-    large = LargeObject(ObjectVersion("evidence", "ä+ %.webm", "v1", 2**33), ConversationId("c"), AT)
+    version = ObjectVersion("evidence", "ä+ %.webm", "v1", 2**33)
 
-    assert read_large_object(write_large_object(large)) == large
+    assert read_hash_request(write_hash_request(version)) == version
 
 
 @pytest.mark.parametrize(
@@ -62,13 +60,13 @@ def test_a_request_for_a_digest_survives_its_message() -> None:
         "[]",
         "{}",
         '{"bucket": "b"}',
-        write_large_object(LargeObject(ObjectVersion("", "k", "v", 1), ConversationId("c"), AT)),
-        '{"bucket":"b","key":"k","version_id":"v","size_bytes":Infinity,"conversation_id":"c","arrived_at":"x"}',
+        write_hash_request(ObjectVersion("", "k", "v", 1)),
+        '{"bucket":"b","key":"k","version_id":"v","size_bytes":Infinity}',
         "[" * 100_000,
     ],
 )
 def test_any_other_message_is_unreadable_and_not_quoted(body: str) -> None:
     with pytest.raises(UnreadableMessage) as unreadable:
-        read_large_object(body)
+        read_hash_request(body)
 
     assert '"b"' not in str(unreadable.value)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from holdfast.contracts.arrivals import QueuedMessage, read_large_object
+from holdfast.contracts.arrivals import QueuedMessage, read_hash_request
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import (
     BatchRun,
@@ -14,6 +14,7 @@ from holdfast.contracts.steps import (
     HoldCursor,
     Opening,
     Reconciling,
+    Redrive,
     Run,
     ScopeReading,
     SlotWanted,
@@ -38,6 +39,7 @@ TAKES: dict[str, type[BaseModel]] = {
     "seal_custody": Run,
     "record_failure": Failing,
     "sweep_evidence": Sweep,
+    "redrive_parked": Redrive,
 }
 TAKES_MESSAGES = ["secure_objects", "hash_objects", "park_messages"]
 TAKES_NOTHING = ["start_standing_runs"]  # what the schedule sends is not looked at
@@ -84,7 +86,7 @@ def test_the_standing_matter_is_recorded_from_the_event_that_opens_it() -> None:
 def test_the_hash_request_is_of_our_own_making() -> None:
     (message,) = QueuedMessage.all_in(load_event("hash_objects"))
 
-    assert read_large_object(message.body).version.size_bytes == 734_003_200
+    assert read_hash_request(message.body).size_bytes == 734_003_200
 
 
 def test_a_batch_without_messages_is_empty() -> None:

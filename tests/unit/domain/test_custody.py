@@ -7,6 +7,7 @@ from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Rece
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import ConversationId, MatterId, RecordingId, RequestId
 from holdfast.domain.media import Medium
+from holdfast.domain.ulid import ulid
 
 ARRIVED = datetime(2026, 4, 1, 12, 30, 0, 512_000, tzinfo=UTC)
 VERSION = ObjectVersion("evidence", "a/b.wav", "v1", 7)
@@ -91,5 +92,12 @@ def test_a_version_has_one_digest_event_whoever_computes_it() -> None:
     again = ObjectVersion("evidence", "a/b.wav", "v1", 7)
     newer = ObjectVersion("evidence", "a/b.wav", "v2", 7)
 
-    assert digest_event_id(VERSION, ARRIVED) == digest_event_id(again, ARRIVED)
-    assert digest_event_id(VERSION, ARRIVED) != digest_event_id(newer, ARRIVED)
+    assert digest_event_id(VERSION) == digest_event_id(again)
+    assert digest_event_id(VERSION) != digest_event_id(newer)
+    assert digest_event_id(VERSION) < ulid(ARRIVED, bytes(10)), "it comes before what has a time"
+
+
+def test_an_event_of_an_object_that_names_no_conversation_names_none() -> None:
+    added = CustodyEvent("01", EventType.DIGEST_ADDED, None, ARRIVED, details={"sha256": "00"})
+
+    assert "conversation_id" not in added.document("00")

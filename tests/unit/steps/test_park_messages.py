@@ -1,39 +1,45 @@
-from holdfast.contracts.arrivals import QueuedMessage, write_large_object
+from holdfast.contracts.arrivals import QueuedMessage, write_hash_request
 from holdfast.domain.ids import ConversationId
-from holdfast.ports import Counter, LargeObject
+from holdfast.ports import Counter, ParkedKind
 from tests.events import load_event
 from tests.fakes.buckets import EvidenceInMemory
 from tests.fakes.house import House
-from tests.fakes.story import conversation_id, messages, upload
+from tests.fakes.story import conversation_id, messages, notification, upload
 
 
 def test_a_dead_letter_is_written_down_with_what_can_be_read_of_it() -> None:
     house = House()
-    (media, _) = upload(house, 1)
-    large = LargeObject(media, conversation_id(1), house.clock.now())
+    (media, sidecar) = upload(house, 1)
     stray = house.evidence.put("stray.bin")
 
     house.park_messages(
         [
             *messages(house, media, stray),
-            QueuedMessage("hash", write_large_object(large)),
+            QueuedMessage("both", notification(house, media, sidecar)),
+            QueuedMessage("hash", write_hash_request(media)),
             QueuedMessage("junk", "junk"),
-            QueuedMessage("test", '{"Event": "s3:TestEvent"}'),
         ]
     )
 
-    parked = {message.message_id: message for message in house.parking.parked()}
-    about = {name: (message.conversation_id, message.fingerprint) for name, message in parked.items()}
-    assert about == {
-        "message-0": (conversation_id(1), media.fingerprint),
-        "message-1": (None, stray.fingerprint),
-        "hash": (conversation_id(1), media.fingerprint),
-        "junk": (None, None),
-        "test": (None, None),
+    parked = list(house.parking.parked())
+    assert {(one.message_id, one.kind, one.version, one.conversation_id) for one in parked} == {
+        ("both", ParkedKind.ARRIVAL, media, conversation_id(1)),  # the last that bore it
+        ("both", ParkedKind.ARRIVAL, sidecar, conversation_id(1)),
+        ("message-1", ParkedKind.ARRIVAL, stray, None),
+        ("hash", ParkedKind.DIGEST, media, conversation_id(1)),
+        ("junk", ParkedKind.UNREADABLE, None, None),
     }
-    assert parked["junk"].body == "junk"
-    assert house.telemetry.counts[Counter.PARKED] == 5
+    assert next(one.body for one in parked if one.message_id == "junk") == "junk"
+    assert house.telemetry.counts[Counter.PARKED] == 6
     assert "junk" not in repr([ids for _, _, ids in house.telemetry.lines if ids.get("message_id") != "junk"])
+
+
+def test_a_test_event_says_nothing_that_could_be_lost() -> None:
+    house = House()
+
+    house.park_messages([QueuedMessage("test", '{"Event": "s3:TestEvent"}')])
+
+    assert house.parking.messages == {}
 
 
 def test_a_repeat_parks_nothing_twice() -> None:
@@ -45,6 +51,7 @@ def test_a_repeat_parks_nothing_twice() -> None:
     house.park_messages(batch)
 
     assert house.observable() == before
+    assert house.telemetry.counts[Counter.PARKED] == 1
 
 
 def test_the_real_payload_is_read() -> None:
@@ -53,5 +60,10 @@ def test_the_real_payload_is_read() -> None:
 
     house.park_messages(QueuedMessage.all_in(load_event("park_messages")))
 
-    named = [message.conversation_id for message in house.parking.parked()]
-    assert named == [ConversationId("7c3a9e52-14d8-4f6b-8a27-b90c1d2e3f40")] * 2 + [None]
+    named = {message.kind: message.conversation_id for message in house.parking.parked()}
+    conversation = ConversationId("7c3a9e52-14d8-4f6b-8a27-b90c1d2e3f40")
+    assert named == {
+        ParkedKind.ARRIVAL: conversation,
+        ParkedKind.DIGEST: conversation,
+        ParkedKind.UNREADABLE: None,
+    }

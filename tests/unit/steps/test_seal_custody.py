@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 
 from holdfast.contracts.steps import Failing, Sealed
+from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.ids import ExportJobId, MatterId, RequestId
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.reconciliation import Reason
-from holdfast.domain.states import RequestState
+from holdfast.domain.states import ParkedState, RequestState
 from holdfast.errors import LedgerRuleBroken
-from holdfast.ports import Claim, ParkedMessage, RefusalKind
+from holdfast.ports import Claim, ParkedKind, ParkedMessage, RefusalKind
 from tests.fakes.house import DEADLINE, EXECUTION, MATTER, REQUEST, House
 from tests.fakes.story import (
     ORGANIZATION,
@@ -41,6 +42,11 @@ ONE, TWO = conversation_id(1), conversation_id(2)
 def _park(house: House, **changes: object) -> None:
     message = ParkedMessage("m", "junk", house.clock.now(), "junk")
     house.parking.park(replace(message, **changes))  # type: ignore[arg-type] # by name
+
+
+def _arrival_of(conversation: int) -> dict[str, object]:
+    version = ObjectVersion("evidence", key_of(conversation, f"{recording_id(conversation, 9)}.wav"), "v1", 1)
+    return {"kind": ParkedKind.ARRIVAL, "version": version}
 
 
 def _reasons(sealed: Sealed) -> object:
@@ -100,7 +106,15 @@ def _parked_without_conversation(house: House) -> None:
 
 
 def _parked_for_a_conversation_of_the_matter(house: House) -> None:
-    _park(house, conversation_id=ONE, fingerprint="f" * 64, parked_at=house.clock.now() - timedelta(days=9))
+    _park(house, **_arrival_of(1), parked_at=house.clock.now() - timedelta(days=9))
+
+
+def _redriven_and_not_there_yet(house: House) -> None:
+    _park(house, **_arrival_of(1), state=ParkedState.REDRIVEN, redriven_at=house.clock.now())
+
+
+def _parked_digest(house: House) -> None:
+    _park(house, kind=ParkedKind.DIGEST, version=house.conversations.all_receipts()[0].version)
 
 
 def _unavailable(house: House) -> None:
@@ -118,6 +132,8 @@ def _never_placed(house: House) -> None:
 BLOCKERS: list[tuple[Callable[[House], None], Reason]] = [
     (_parked_without_conversation, Reason.PARKED),
     (_parked_for_a_conversation_of_the_matter, Reason.PARKED),
+    (_redriven_and_not_there_yet, Reason.PARKED),
+    (_parked_digest, Reason.PARKED),
     (_unavailable, Reason.NOT_YET_AVAILABLE),
     (_unclaimed, Reason.UNKNOWN),
     (_never_placed, Reason.HOLD_NOT_CONFIRMED),
@@ -205,10 +221,17 @@ def test_failed_and_unattributed_are_explained_and_stop_nothing() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"conversation_id": conversation_id(99), "fingerprint": "f"},
+        _arrival_of(99),
         {"parked_at": House().clock.now() - timedelta(days=1)},
+        {"kind": ParkedKind.DIGEST, "version": ObjectVersion("evidence", "stray.bin", "v1", 1)},
+        {"state": ParkedState.CLOSED},
     ],
-    ids=["of another matter's conversation", "from before the request"],
+    ids=[
+        "of another matter's conversation",
+        "from before the request",
+        "the digest of what belongs to nobody",
+        "closed",
+    ],
 )
 def test_what_is_parked_and_can_be_none_of_ours_stops_nothing(changes: dict[str, object]) -> None:
     house = held(1)
@@ -220,7 +243,7 @@ def test_what_is_parked_and_can_be_none_of_ours_stops_nothing(changes: dict[str,
 def test_what_was_parked_and_is_receipted_meanwhile_is_no_loss() -> None:
     house = exported(1)
     version = upload(house, 1, 5)[0]
-    _park(house, conversation_id=ONE, fingerprint=version.fingerprint)
+    _park(house, kind=ParkedKind.ARRIVAL, version=version)
     sidecar = upload(house, 1, 5)
     house.secure_objects(messages(house, version, *sidecar))
     _hold_all(house)

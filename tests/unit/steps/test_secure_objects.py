@@ -12,6 +12,8 @@ from holdfast.contracts.arrivals import QueuedMessage, read_arrivals
 from holdfast.domain.custody import ObjectVersion, Receipt
 from holdfast.domain.evidence_key import CANARY_PREFIX, EvidenceKey, Role
 from holdfast.domain.media import Medium
+from holdfast.domain.reconciliation import Reason, pair_up
+from holdfast.errors import ObjectUnreadable
 from holdfast.ports import Counter
 from tests.events import load_event
 from tests.fakes.buckets import CHUNK_BYTES, EvidenceInMemory, StoredVersion
@@ -51,6 +53,7 @@ def _everything() -> tuple[House, list[ObjectVersion]]:
         house.evidence.put(key_of(3, f"{recording_id(3)}.webm"), b"large", size_bytes=1_000_000),
         house.evidence.put(key_of(3, f"{recording_id(3)}.webm_metadata.json"), b"no JSON", tags=full),
         house.evidence.put(key_of(3, "notes.txt"), b"x", tags={"owner": "them"}),
+        house.evidence.put("stray.bin", b"large", size_bytes=1_000_000),
         house.evidence.put("Ordner/ärger & mehr+100%=viel \N{CLAPPER BOARD}.wav", b"stray"),
         house.evidence.put(CANARY_PREFIX + "1", b"tweet"),
     ]
@@ -144,7 +147,7 @@ def test_killed_between_any_two_effects_a_redelivery_finishes_the_rest() -> None
             assert kinds.index("tag") < kinds.index("receipt") == len(kinds) - 1
 
 
-@given(st.permutations(range(10)), st.lists(st.integers(0, 9), max_size=5))
+@given(st.permutations(range(11)), st.lists(st.integers(0, 10), max_size=5))
 def test_neither_order_nor_repetition_of_records_changes_what_stands(
     order: list[int], repeated: list[int]
 ) -> None:
@@ -202,18 +205,26 @@ def test_a_large_object_is_receipted_now_and_hashed_later() -> None:
 
     assert _receipt(house, limit).sha256
     assert _receipt(house, large).sha256 is None
-    assert [waiting.version for waiting in house.hash_queue.waiting] == [large]
+    assert house.hash_queue.waiting == [large]
     kinds = house.effects.of(f"{large.key}@v1")
     assert kinds.index("hash request") < kinds.index("receipt"), "a receipt without a digest to come"
 
 
-def test_a_large_object_that_names_no_conversation_has_nowhere_to_add_a_digest() -> None:
+def test_what_s3_does_not_let_read_is_held_tagged_and_receipted_and_hashed_later() -> None:
     house = House()
-    version = house.evidence.put("large.bin", b"x", size_bytes=1_000_000)
+    media, sidecar = upload(house, 1)
+    house.evidence.at(media).tags = {"owner": "them"}
+    house.evidence.broken[media.key] = ObjectUnreadable("archived")
 
-    assert house.secure_objects(messages(house, version)) == []
-    assert house.hash_queue.waiting == []
-    assert _receipt(house, version).sha256 is None
+    assert house.secure_objects(messages(house, media, sidecar)) == []
+
+    assert house.effects.of(f"{media.key}@v1") == ["lock", "tag", "hash request", "receipt"]
+    assert house.evidence.at(media).tags.keys() == {"owner", "legal-hold", "conversation-id", "recording-id"}
+    assert _receipt(house, media).sha256 is None
+    assert house.hash_queue.waiting == [media]
+    assert house.telemetry.events() == ["object_unreadable"]
+    (delivery,) = pair_up(house.conversations.dossier(conversation_id(1)).receipts)
+    assert delivery.flaw is Reason.HASH_PENDING
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,22 @@ from botocore.exceptions import ClientError
 
 from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.tags import TagPlan
+from holdfast.errors import ObjectUnreadable
 from holdfast.ports import Finding, ListingMark, OpenedObject, RecordFile, VersionPage
 
 CHUNK_BYTES = 1 << 20
 SPOOL_BYTES = 32 << 20
+
+
+_MEND_KEY = "mend the key, its policy or this function's role, then redrive"
+# Source: Amazon S3 User Guide, "Working with archived objects" and "Troubleshoot access denied" (2026-11-21).
+_UNREADABLE = {
+    "InvalidObjectState": "it is archived; restore it, then redrive",
+    "AccessDenied": _MEND_KEY,
+    "KMS.DisabledException": _MEND_KEY,
+    "KMS.KMSInvalidStateException": _MEND_KEY,
+    "KMS.NotFoundException": _MEND_KEY,
+}
 
 
 class EvidenceS3:
@@ -30,7 +42,13 @@ class EvidenceS3:
     @contextmanager
     def open(self, version: ObjectVersion) -> Iterator[OpenedObject]:
         """Open the version's stream; S3 says with it whether there are tags."""
-        answer = self._client.get_object(**_named(version))
+        try:
+            answer = self._client.get_object(**_named(version))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in _UNREADABLE:
+                raise
+            raise ObjectUnreadable(f"S3 does not give the object ({code}): {_UNREADABLE[code]}") from None
         with closing(answer["Body"]) as body:
             yield OpenedObject(bool(answer.get("TagCount")), body.iter_chunks(CHUNK_BYTES))
 

@@ -2,9 +2,9 @@
 
 Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`OBJ#fingerprint`, `CONV#c`/`EVENT#ulid`; the manifest
 of an export job lies under `JOB#j`, objects whose key names neither under `STRAY`, Preflight's probes under
-`CANARY`. The platform's side of a hold stands in the HOLD item, or in the claim of the matter whose it is.
-Entries are stored as the bytes that are hashed; the attributes beside them are copies to search by, never
-the truth.
+`CANARY`, each with its digest. The platform's side of a hold stands in the HOLD item, or in the claim of
+the matter whose it is. Entries are stored as the bytes that are hashed; the attributes beside them are copies
+to search by, never the truth.
 """
 
 import json
@@ -22,7 +22,7 @@ from holdfast.domain.states import PLATFORM_HOLD_MOVES, HoldState, PlatformHold,
 from holdfast.domain.ulid import ulid
 from holdfast.errors import ConversationLifting
 from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
-from holdfast.ports import Claim, Dossier, Entry, HoldOwner, LargeObject, PlatformHoldRecord
+from holdfast.ports import Claim, Dossier, Entry, HoldOwner, PlatformHoldRecord
 
 type Entropy = Callable[[int], bytes]
 
@@ -84,7 +84,7 @@ class ClaimLedger:
                 "attribute_not_exists(#state) OR #state <> :lifting",
                 {":one": 1, ":zero": 0, ":held": HoldState.HELD, ":lifting": HoldState.LIFTING},
             ),
-            self._table.putting_new(_event_item(event, self._entropy)),
+            self._table.putting_new(_event_item(pk, event, self._entropy)),
         )
         if was_claimed or self._table.get(pk, f"CLAIM#{claim.matter_id}"):
             return was_claimed
@@ -124,7 +124,7 @@ class ClaimLedger:
 
     def manifest_entries(self, job_id: ExportJobId) -> Sequence[Entry]:
         """Read the job's partition."""
-        return [Entry(item["entry"], None) for item in self._table.query(f"JOB#{job_id.lower()}", "OBJ#")]
+        return [Entry(item["entry"], None) for item in self._table.query(f"JOB#{job_id.lower()}")]
 
     def platform_holds(
         self, conversation_ids: Sequence[ConversationId], owner: HoldOwner
@@ -161,13 +161,15 @@ class ClaimLedger:
             at=at,
             matter_id=owner,
         )
+        pk, sk = _hold_key(conversation_id, owner)
         update = self._table.updating(
-            *_hold_key(conversation_id, owner),
+            pk,
+            sk,
             "SET platform = :platform",
             "platform.#state = :placing",
             {":platform": {"state": PlatformHold.HELD}, ":placing": PlatformHold.PLACING},
         )
-        return self._table.transact(update, self._table.putting_new(_event_item(event, self._entropy)))
+        return self._table.transact(update, self._table.putting_new(_event_item(pk, event, self._entropy)))
 
 
 class ReceiptLedger:
@@ -194,17 +196,23 @@ class ReceiptLedger:
             }
         )
 
-    def add_digest(self, large: LargeObject, sha256: str, at: datetime) -> bool:
+    def add_digest(self, version: ObjectVersion, sha256: str, at: datetime) -> bool:
         """Write the one DIGEST event a version can have, unless it exists."""
-        version = large.version
         event = CustodyEvent(
-            event_id=digest_event_id(version, large.arrived_at),
+            event_id=digest_event_id(version),
             type=EventType.DIGEST_ADDED,
-            conversation_id=large.conversation_id,
+            conversation_id=EvidenceKey.parse(version.key).conversation_id,
             at=at,
             details={"key": version.key, "version_id": version.version_id, "sha256": sha256},
         )
-        return self._table.put_new(_event_item(event, self._entropy) | {"fingerprint": version.fingerprint})
+        pk, _ = _object_key(version)
+        item = _event_item(pk, event, self._entropy)
+        return self._table.put_new(item | {"fingerprint": version.fingerprint})
+
+    def digested(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
+        """Look all events up by their keys, a hundred a call."""
+        keys = ((_object_key(one)[0], f"EVENT#{digest_event_id(one)}") for one in versions)
+        return frozenset(item["fingerprint"] for item in self._table.get_many(keys, ("fingerprint",)))
 
 
 def read_receipt(entry: bytes) -> Receipt:
@@ -227,9 +235,9 @@ def read_receipt(entry: bytes) -> Receipt:
     )
 
 
-def _event_item(event: CustodyEvent, entropy: Entropy) -> Item:
+def _event_item(pk: str, event: CustodyEvent, entropy: Entropy) -> Item:
     return {
-        "pk": _conversation_key(event.conversation_id),
+        "pk": pk,
         "sk": f"EVENT#{event.event_id}",
         "type": event.type,
         "matter_id": event.matter_id,

@@ -4,8 +4,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from holdfast.contracts.arrivals import write_large_object
-from holdfast.ports import LargeObject
+from holdfast.contracts.arrivals import write_hash_request
+from holdfast.domain.custody import ObjectVersion
 
 
 class ArrivalSqs:
@@ -27,9 +27,9 @@ class HashSqs:
         self._client = client
         self._queue_url = queue_url
 
-    def send(self, large: LargeObject) -> None:
+    def send(self, version: ObjectVersion) -> None:
         """Send the message."""
-        self._client.send_message(QueueUrl=self._queue_url, MessageBody=write_large_object(large))
+        self._client.send_message(QueueUrl=self._queue_url, MessageBody=write_hash_request(version))
 
 
 class StepFunctionsRuns:

@@ -13,9 +13,7 @@ from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
 from holdfast.domain.custody import Arrival, ObjectVersion
-from holdfast.domain.ids import ConversationId
 from holdfast.domain.moments import from_text, to_text
-from holdfast.ports import LargeObject
 
 
 class UnreadableMessage(ValueError):
@@ -105,22 +103,19 @@ def _text(value: Any) -> str:
     return value
 
 
-def write_large_object(large: LargeObject) -> str:
+def write_hash_request(version: ObjectVersion) -> str:
     """Write a request for a digest as a message."""
-    version = large.version
     return json.dumps(
         {
             "bucket": version.bucket,
             "key": version.key,
             "version_id": version.version_id,
             "size_bytes": version.size_bytes,
-            "conversation_id": large.conversation_id,
-            "arrived_at": to_text(large.arrived_at),
         }
     )
 
 
-def read_large_object(body: str) -> LargeObject:
+def read_hash_request(body: str) -> ObjectVersion:
     """Read a request for a digest.
 
     Raises:
@@ -128,15 +123,11 @@ def read_large_object(body: str) -> LargeObject:
     """
     document = _document(body)
     try:
-        return LargeObject(
-            version=ObjectVersion(
-                _text(document["bucket"]),
-                _text(document["key"]),
-                _text(document["version_id"]),
-                int(document["size_bytes"]),
-            ),
-            conversation_id=ConversationId(_text(document["conversation_id"])),
-            arrived_at=from_text(_text(document["arrived_at"])),
+        return ObjectVersion(
+            _text(document["bucket"]),
+            _text(document["key"]),
+            _text(document["version_id"]),
+            int(document["size_bytes"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as fault:
         raise UnreadableMessage(f"expected a request for a digest ({type(fault).__name__})") from None

@@ -103,6 +103,26 @@ class SlotWanted(BatchRun):
     since: datetime
 
 
+class Redrive(_Message):
+    """Which parked messages to send again: those that may belong to a matter, or these; all by default."""
+
+    matter_id: MatterId | None = None
+    message_ids: list[str] = Field(default=[], max_length=1000)
+
+
+class Redriven(_Message):
+    """What became of them; `done` is False if time ran out, and a repeat goes on.
+
+    `closed` were done meanwhile, `in_flight` were sent earlier, `unreadable` nobody can send anywhere.
+    """
+
+    done: bool
+    redriven: int
+    closed: int
+    in_flight: int
+    unreadable: int
+
+
 class Opening(_Message):
     """An EventBridge event as it came, and the execution it started."""
 

@@ -8,7 +8,7 @@ format: raise `ENTRY_FORMAT` and keep reading the old one.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from holdfast.domain.evidence_key import Role
@@ -18,6 +18,8 @@ from holdfast.domain.moments import to_text
 from holdfast.domain.ulid import ulid
 
 ENTRY_FORMAT = 1
+
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 type Scalar = str | int | bool
 type Document = dict[str, Scalar | list[str] | dict[str, Scalar]]
@@ -107,12 +109,13 @@ class CustodyEvent:
     """One append-only fact about a conversation.
 
     An event with a `matter_id` concerns that matter alone; one without concerns every matter that claims the
-    conversation. `event_id` is a ULID, the events' order.
+    conversation. `event_id` is a ULID, the events' order. `conversation_id` is None for what happens to an
+    object whose key names none.
     """
 
     event_id: str
     type: EventType
-    conversation_id: ConversationId
+    conversation_id: ConversationId | None
     at: datetime
     matter_id: MatterId | None = None
     request_id: RequestId | None = None
@@ -126,10 +129,10 @@ class CustodyEvent:
             "nonce": nonce,
             "event_id": self.event_id,
             "type": self.type.value,
-            "conversation_id": self.conversation_id,
             "at": to_text(self.at),
         }
         optional: Document = {
+            "conversation_id": self.conversation_id or "",
             "matter_id": self.matter_id or "",
             "request_id": self.request_id or "",
             "details": dict(self.details),
@@ -137,6 +140,10 @@ class CustodyEvent:
         return document | {name: value for name, value in optional.items() if value}
 
 
-def digest_event_id(version: ObjectVersion, arrived_at: datetime) -> str:
-    """Name the one DIGEST event a version can have, so that adding a digest twice is the same write."""
-    return ulid(arrived_at, bytes.fromhex(version.fingerprint)[:10])
+def digest_event_id(version: ObjectVersion) -> str:
+    """Name the one DIGEST event a version can have, so that adding a digest twice is the same write.
+
+    Whoever asks for the digest may have another time of arrival (S3's event, or a listing), so the id has
+    none: it sorts before all that have one.
+    """
+    return ulid(_NO_TIME, bytes.fromhex(version.fingerprint)[:10])

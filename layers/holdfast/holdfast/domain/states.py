@@ -119,6 +119,21 @@ STANDING_MOVES: Mapping[StandingState, frozenset[StandingState]] = {
 }
 
 
+class ParkedState(StrEnum):
+    """What has become of a message that could not be handled."""
+
+    PARKED = "PARKED"
+    REDRIVEN = "REDRIVEN"  # sent again; what fails again is PARKED again
+    CLOSED = "CLOSED"  # what it asked for is done
+
+
+PARKED_MOVES: Mapping[ParkedState, frozenset[ParkedState]] = {
+    ParkedState.PARKED: frozenset({ParkedState.REDRIVEN, ParkedState.CLOSED}),
+    ParkedState.REDRIVEN: frozenset({ParkedState.PARKED, ParkedState.CLOSED}),
+    ParkedState.CLOSED: frozenset(),
+}
+
+
 def sources[From, To](moves: Mapping[From, frozenset[To]], target: To) -> frozenset[From | To]:
     """Name the states from which `target` may be written: its predecessors and itself.
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from holdfast.contracts.arrivals import QueuedMessage, UnreadableMessage, read_arrivals, read_large_object
+from holdfast.contracts.arrivals import QueuedMessage, UnreadableMessage, read_arrivals, read_hash_request
 from holdfast.domain.custody import ObjectVersion
-from holdfast.domain.evidence_key import EvidenceKey
-from holdfast.ports import Clock, Counter, ParkedMessage, Parking, Telemetry
+from holdfast.ports import Clock, Counter, ParkedKind, ParkedMessage, Parking, Telemetry
 
 REASON = "given up after repeated failures; the function's log says why"
 
@@ -18,33 +17,23 @@ def park_messages(
     clock: Clock,
     telemetry: Telemetry,
 ) -> None:
-    """Park every message with what can be read of it."""
+    """Park every message, version by version, with what can be read of it."""
     for message in messages:
-        version = _version(message.body, evidence_bucket_name)
-        key = EvidenceKey.parse(version.key) if version else None
-        parking.park(
-            ParkedMessage(
-                message_id=message.message_id,
-                reason=REASON,
-                parked_at=clock.now(),
-                body=message.body,
-                conversation_id=key.conversation_id if key else None,
-                fingerprint=version.fingerprint if version else None,
+        for kind, version in _contents(message.body, evidence_bucket_name):
+            was_parked = parking.park(
+                ParkedMessage(message.message_id, REASON, clock.now(), message.body, kind, version)
             )
-        )
-        telemetry.count(Counter.PARKED)
-        telemetry.warn("message_parked", message_id=message.message_id)
+            telemetry.count(Counter.PARKED, was_parked)
+            telemetry.warn("message_parked", message_id=message.message_id)
 
 
-def _version(body: str, bucket: str) -> ObjectVersion | None:
-    """Read which version a message is about; S3 puts one record into a message."""
+def _contents(body: str, bucket: str) -> list[tuple[ParkedKind, ObjectVersion | None]]:
+    """Read what a message asks for; S3's test event asks for nothing."""
     try:
-        arrivals = read_arrivals(body, bucket)
+        return [(ParkedKind.ARRIVAL, arrival.version) for arrival in read_arrivals(body, bucket)]
     except UnreadableMessage:
-        arrivals = ()
-    if arrivals:
-        return arrivals[0].version
+        pass
     try:
-        return read_large_object(body).version
+        return [(ParkedKind.DIGEST, read_hash_request(body))]
     except UnreadableMessage:
-        return None
+        return [(ParkedKind.UNREADABLE, None)]

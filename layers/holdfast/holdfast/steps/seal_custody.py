@@ -18,8 +18,10 @@ from holdfast.ports import (
     BatchRecord,
     ClaimBook,
     Dossier,
+    ParkedKind,
     ParkedMessage,
     Parking,
+    ReceiptBook,
     RecordFiles,
     RequestBook,
     RequestRecord,
@@ -27,6 +29,7 @@ from holdfast.ports import (
     WorkFiles,
 )
 from holdfast.steps.files import BatchFiles, request_folder
+from holdfast.steps.parked import still_parked
 from holdfast.steps.pool import for_each
 
 MAX_EXPLANATIONS = 5  # what a batch died of, its siblings often died of too
@@ -42,7 +45,6 @@ class Account:
     reasons: Tally[Reason] = field(default_factory=Tally)
     missing: int = 0
     exceptions: list[dict[str, object]] = field(default_factory=list)
-    fingerprints: set[str] = field(default_factory=set)
     conversation_ids: set[ConversationId] = field(default_factory=set)
     explanations: dict[str, None] = field(default_factory=dict)
 
@@ -66,7 +68,6 @@ class Account:
         """Count one conversation, by what the platform holds, and note objects that are no recordings."""
         medium, hold = conversation.medium, dossier.hold_for(self.matter_id)
         self.conversation_ids.add(conversation.conversation_id)
-        self.fingerprints |= {receipt.version.fingerprint for receipt in dossier.receipts}
         self.conversations[medium, "expected"] += 1
         if self.matter_id not in dossier.claimed_by:
             self._conversation_exception(Reason.UNKNOWN, conversation)
@@ -118,14 +119,12 @@ class Account:
     def _may_concern(self, message: ParkedMessage, record: RequestRecord) -> bool:
         """Judge a parked message: whatever cannot be ruled out, counts.
 
-        What is receipted meanwhile is no loss; what was parked before the request was opened and names no
-        conversation cannot be one of its arrivals.
+        What was parked before the request was opened and names no conversation cannot be one of its
+        arrivals; a digest that is wanting there is of an object that is held and belongs to no matter.
         """
-        if message.conversation_id is None:
-            return message.parked_at >= record.opened_at
-        return (
-            message.conversation_id in self.conversation_ids and message.fingerprint not in self.fingerprints
-        )
+        if message.conversation_id is not None:
+            return message.conversation_id in self.conversation_ids
+        return message.kind is not ParkedKind.DIGEST and message.parked_at >= record.opened_at
 
     def _conversation_exception(self, reason: Reason, conversation: Conversation) -> None:
         standing = standing_of(reason)
@@ -155,6 +154,7 @@ def seal_custody(
     requests: RequestBook,
     batches: BatchBook,
     claims: ClaimBook,
+    receipts: ReceiptBook,
     parking: Parking,
     files: WorkFiles,
     records: RecordFiles,
@@ -171,7 +171,7 @@ def seal_custody(
     custody = records.write_once(
         f"{folder}/custody.jsonl", _entries(record, account, batches=batches, claims=claims, files=files)
     )
-    account.add_request_exceptions(record, parking.parked())
+    account.add_request_exceptions(record, still_parked(parking, receipts))
     exceptions = records.write_once(
         f"{folder}/exceptions.jsonl",
         (json.dumps(document, separators=(",", ":")).encode() for document in account.exceptions),

@@ -16,12 +16,12 @@ from holdfast.domain.custody import Arrival, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.media import Medium, medium_of
 from holdfast.domain.tags import own_tags, plan_tags
+from holdfast.errors import ObjectUnreadable
 from holdfast.ports import (
     Clock,
     Counter,
     EvidenceBucket,
     HashQueue,
-    LargeObject,
     OpenedObject,
     ParkedMessage,
     Parking,
@@ -76,10 +76,10 @@ class Securing:
         try:
             return read_arrivals(message.body, self.evidence_bucket_name)
         except UnreadableMessage as unreadable:
-            self.parking.park(
+            was_parked = self.parking.park(
                 ParkedMessage(message.message_id, str(unreadable), self.clock.now(), message.body)
             )
-            self.telemetry.count(Counter.PARKED)
+            self.telemetry.count(Counter.PARKED, was_parked)
             self.telemetry.warn("message_parked", message_id=message.message_id)
             return ()
 
@@ -108,14 +108,11 @@ class Securing:
         if not self.has_time():
             raise TimeoutError("locked; the rest is left to the redelivery")
         version, key = arrival.version, EvidenceKey.parse(arrival.version.key)
-        is_hashed_now = version.size_bytes <= self.hash_limit_bytes
-        with self.bucket.open(version) as opened:
-            sha256, head = _digest(opened) if is_hashed_now else (None, b"")
-            has_tags = opened.has_tags
-        plan = plan_tags(self.bucket.foreign_tags(version) if has_tags else {}, own_tags(key))
+        sha256, head, may_have_tags = self._read_object(version)
+        plan = plan_tags(self.bucket.foreign_tags(version) if may_have_tags else {}, own_tags(key))
         self.bucket.tag(version, plan)
-        if not is_hashed_now and key.conversation_id:
-            self.hash_queue.send(LargeObject(version, key.conversation_id, arrival.arrived_at))
+        if sha256 is None:
+            self.hash_queue.send(version)
         now = self.clock.now()
         was_written = self.receipts.write(
             Receipt(
@@ -132,6 +129,20 @@ class Securing:
         )
         if was_written:
             self._report(version, key, (now - arrival.arrived_at).total_seconds())
+
+    def _read_object(self, version: ObjectVersion) -> tuple[str | None, bytes, bool]:
+        """Hash what can be hashed now: give its digest, how it begins, and whether it may have tags.
+
+        Lock, tag and receipt need no byte of it: what S3 keeps to itself is left to the hash queue.
+        """
+        try:
+            with self.bucket.open(version) as opened:
+                if version.size_bytes > self.hash_limit_bytes:
+                    return None, b"", opened.has_tags
+                return *_digest(opened), opened.has_tags
+        except ObjectUnreadable:
+            self.telemetry.warn("object_unreadable", object_key=version.key, version_id=version.version_id)
+            return None, b"", True
 
     def _report(self, version: ObjectVersion, key: EvidenceKey, lag_s: float) -> None:
         self.telemetry.count(Counter.OBJECTS_SECURED)
