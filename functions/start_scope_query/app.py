@@ -15,6 +15,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         Run.model_validate(event),
         requests=bootstrap.requests(),
         scope_source=bootstrap.scope_source(),
+        data_wait=bootstrap.settings().data_wait,
         clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )

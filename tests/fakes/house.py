@@ -132,6 +132,7 @@ class House:
     patience: Patience = field(default_factory=Patience)
     batch_size: int = 2
     hash_limit_bytes: int = 1_000
+    data_wait: timedelta = timedelta()
     conversations: ConversationsInMemory = field(init=False)
     evidence: EvidenceInMemory = field(init=False)
     arrival_queue: ArrivalQueueInMemory = field(init=False)
@@ -214,6 +215,7 @@ class House:
             RUN,
             requests=self.requests,
             scope_source=self.scope_source,
+            data_wait=self.data_wait,
             clock=self.clock,
             telemetry=self.telemetry,
         )

@@ -13,6 +13,7 @@ DEPLOYED = {
     "GENESYS_ORGANIZATION_ID": ORGANIZATION,
     "GENESYS_INTEGRATION_ID": INTEGRATION,
     "BATCH_SIZE": "2000",
+    "DATA_WAIT_SECONDS": "7200",
     "JOB_DEADLINE_SECONDS": "3600",
     "DELIVERY_DEADLINE_SECONDS": "5400",
 }
@@ -39,6 +40,7 @@ def test_what_was_deployed_well_has_no_faults() -> None:
         ("BATCH_SIZE", "many"),
         ("BATCH_SIZE", "-1"),
         ("BATCH_SIZE", "٣"),
+        ("DATA_WAIT_SECONDS", "2d"),
         ("DELIVERY_DEADLINE_SECONDS", "1.5"),
         ("JOB_DEADLINE_SECONDS", "1h"),
     ],
@@ -59,7 +61,7 @@ def test_a_missing_setting_is_a_fault(name: str) -> None:
 
 
 def test_all_faults_are_named_at_once() -> None:
-    assert len(Settings({}).faults()) == 7
+    assert len(Settings({}).faults()) == 8
 
 
 def test_a_text_is_given_or_missed_by_name() -> None:
@@ -77,6 +79,7 @@ def test_a_number_is_given_or_refused_by_name() -> None:
 
 
 def test_deadlines_are_in_seconds() -> None:
+    assert settings().data_wait == timedelta(hours=2)
     assert settings().delivery_deadline == timedelta(minutes=90)
     assert settings().job_deadline == timedelta(hours=1)
 

@@ -47,6 +47,11 @@ class Settings:
         return timedelta(seconds=self.number("DELIVERY_DEADLINE_SECONDS"))
 
     @property
+    def data_wait(self) -> timedelta:
+        """Say how long a request may wait until its scope can be searched."""
+        return timedelta(seconds=self.number("DATA_WAIT_SECONDS"))
+
+    @property
     def job_deadline(self) -> timedelta:
         """Say how long an export job may run before it is cancelled."""
         return timedelta(seconds=self.number("JOB_DEADLINE_SECONDS"))
@@ -66,7 +71,12 @@ class Settings:
         ]
         found += [
             f"{name}: expected a whole number"
-            for name in ("BATCH_SIZE", "DELIVERY_DEADLINE_SECONDS", "JOB_DEADLINE_SECONDS")
+            for name in (
+                "BATCH_SIZE",
+                "DATA_WAIT_SECONDS",
+                "DELIVERY_DEADLINE_SECONDS",
+                "JOB_DEADLINE_SECONDS",
+            )
             if not _NUMBER.fullmatch(self.values.get(name, ""))
         ]
         if self.values.get("GENESYS_DIALECT") not in DIALECTS:

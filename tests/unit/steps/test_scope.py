@@ -31,24 +31,85 @@ def test_the_query_asks_for_the_scope_of_the_request() -> None:
     assert house.request.exceptions == ()
 
 
-@pytest.mark.parametrize(
-    ("now", "searchable_until", "is_available"),
-    [
-        ("2026-03-10T00:00:00+00:00", "2026-03-10T00:00:00+00:00", True),
-        ("2026-03-09T23:59:59+00:00", "2026-03-10T00:00:00+00:00", False),
-        ("2026-04-01T00:00:00+00:00", "2026-03-07T23:00:00+00:00", False),
-    ],
-)
-def test_a_scope_that_ends_later_than_what_can_be_searched_is_noted(
-    now: str, searchable_until: str, is_available: bool
-) -> None:
+AVAILABILITY = [
+    # The scope ends at 2026-03-08T00:00:00Z: the time, what the platform can search, whether that suffices.
+    ("2026-03-10T00:00:00+00:00", "2026-03-10T00:00:00+00:00", True),
+    ("2026-03-09T23:59:59.999+00:00", "2026-03-10T00:00:00+00:00", False),
+    ("2026-04-01T00:00:00+00:00", "2026-03-08T00:00:00+00:00", True),
+    ("2026-04-01T00:00:00+00:00", "2026-03-07T23:59:59.999+00:00", False),
+    ("2026-03-10T00:00:00+00:00", "2026-03-08T00:00:00+00:00", True),
+    ("2026-03-09T23:59:59.999+00:00", "2026-03-07T23:59:59.999+00:00", False),
+]
+
+
+def _asked_at(now: str, searchable_until: str) -> House:
     house = House(clock=HandDrivenClock(at(now)))
     house.open_request()
     house.scope_source.searchable_until = at(searchable_until)
+    return house
 
-    house.start_scope_query()
 
+@pytest.mark.parametrize(("now", "searchable_until", "is_available"), AVAILABILITY)
+def test_a_scope_that_ends_later_than_what_can_be_searched_is_noted(
+    now: str, searchable_until: str, is_available: bool
+) -> None:
+    house = _asked_at(now, searchable_until)
+
+    answer = house.start_scope_query()
+
+    assert answer.status == "PENDING"
     assert house.request.exceptions == (() if is_available else (Reason.NOT_YET_AVAILABLE,))
+
+
+@pytest.mark.parametrize(("now", "searchable_until", "is_available"), AVAILABILITY)
+def test_a_scope_that_can_be_searched_in_time_is_waited_for(
+    now: str, searchable_until: str, is_available: bool
+) -> None:
+    house = _asked_at(now, searchable_until)
+    house.data_wait = timedelta(days=1)
+
+    answer = house.start_scope_query()
+
+    assert (answer.status, answer.wait_s) == ("PENDING" if is_available else "WAIT", 1)
+    assert len(house.scope_source.queries) == is_available
+    assert house.request.exceptions == ()
+
+
+@pytest.mark.parametrize(
+    ("data_wait", "statuses"),
+    [
+        (timedelta(hours=30), ["WAIT"] * 30 + ["PENDING"]),
+        (timedelta(hours=30) - timedelta(milliseconds=1), ["PENDING"]),
+    ],
+    ids=["just in time", "too late"],
+)
+def test_waiting_ends_when_the_data_is_there_and_does_not_begin_if_that_is_too_late(
+    data_wait: timedelta, statuses: list[str]
+) -> None:
+    house = _asked_at("2026-03-08T18:00:00+00:00", "2026-05-01T00:00:00+00:00")
+    house.data_wait = data_wait
+
+    answers = [house.start_scope_query()]
+    while answers[-1].status == "WAIT":
+        house.clock.forward(timedelta(seconds=answers[-1].wait_s))
+        answers.append(house.start_scope_query())
+
+    assert [answer.status for answer in answers] == statuses
+    assert house.request.exceptions == (() if len(statuses) > 1 else (Reason.NOT_YET_AVAILABLE,))
+
+
+def test_a_platform_that_falls_further_behind_is_not_waited_for_for_ever() -> None:
+    house = _asked_at("2026-03-12T00:00:00+00:00", "2026-03-07T22:00:00+00:00")
+    house.data_wait = timedelta(hours=10)
+
+    waits_s = []
+    while (answer := house.start_scope_query()).status == "WAIT":
+        waits_s.append(answer.wait_s)
+        house.clock.forward(timedelta(seconds=answer.wait_s))
+
+    assert waits_s == [3_600] * 9
+    assert house.request.exceptions == (Reason.NOT_YET_AVAILABLE,)
+    assert len(house.scope_source.queries) == 1
 
 
 def test_no_step_runs_for_a_request_that_nobody_opened() -> None:

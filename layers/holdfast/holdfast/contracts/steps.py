@@ -174,9 +174,11 @@ class ScopeReading(Run):
 
 
 class ScopeRead(_Message):
-    """PENDING: the query runs. MORE: call again from here. DONE: every batch is planned."""
+    """WAIT: the scope's end cannot be searched yet. PENDING: the query runs. MORE: call again from here.
+    DONE: every batch is planned.
+    """
 
-    status: Literal["PENDING", "MORE", "DONE"]
+    status: Literal["WAIT", "PENDING", "MORE", "DONE"]
     query_id: Annotated[str, Field(max_length=256, pattern=ASCII)]
     asked_at: datetime
     slice_start: datetime
