@@ -226,6 +226,7 @@ class House:
         return ScopeRead(
             status="PENDING",
             query_id="query-1",
+            began_at=self.request.opened_at,
             asked_at=self.request.opened_at,
             slice_start=interval.start,
             slice_s=planned_length_s(interval),

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, Field, create_model
 from holdfast.contracts.request import MAX_LISTED_IDS, DiscoveryRequest
 from holdfast.contracts.steps import MatterName, MaxJson, Run
 from holdfast.domain.ids import MatterId
+from holdfast.domain.slices import MOST_AFTER_HALVING
 from holdfast.domain.waits import poll_wait_s
 from holdfast.genesys.budget import DEFAULT_ALLOWED
 from holdfast.genesys.compliance.holds import LegalHolds
@@ -25,8 +26,10 @@ from holdfast.steps.acquire_job_slot import slot_wait_s
 from holdfast.steps.confirm_holds import MAX_LOOKS
 from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS
 from holdfast.steps.plan_export_round import MAX_ROUNDS
+from holdfast.steps.read_scope_pages import SELECTING_DEADLINE, query_wait_s
 from holdfast.steps.reconcile import delivery_wait_s
 from holdfast.steps.start_export_job import platform_slot_wait_s
+from holdfast.steps.start_scope_query import LONGEST_DATA_WAIT_S
 from tests.events import load_event
 from tests.unit.architecture.bounds import (
     BYTES_OF_AN_ARN,
@@ -52,7 +55,7 @@ LEDGER_PER_S = 100
 PLATFORM_PER_S = DEFAULT_ALLOWED / 60 / 2
 CONVERSATIONS_A_BATCH = 40  # at least: what a job of the dialect `compliance` takes
 EVENT_BYTES = 150_000  # of a request event; what the contract accepts is smaller, see below
-QUERY_LASTS_S = 43_200  # a scope query, until it is given up
+HALVINGS = 10  # of a slice's length, from the longest to the shortest
 JOB_STARTS = 50  # a job is READY once; only an answer that was throttled or lost sends it there again
 
 MATTERS = (1, 10_000, 1_000_000)
@@ -101,12 +104,20 @@ def a_job_at(percent: int) -> Callable[[float], int]:
     return lambda elapsed_s: poll_wait_s(elapsed_s, percent)
 
 
+def a_query(selecting_s: float) -> int:
+    return query_wait_s(timedelta(), timedelta(seconds=selecting_s))
+
+
 LOOPS: Mapping[str, Callable[[Matter], Loop]] = {
-    # The query's own time, then pages and claims.
+    "AwaitData": lambda _: Loop(1, LONGEST_DATA_WAIT_S, within_s=most("DataWaitSeconds")),
+    # All queries' own time, and a start of each; then pages and claims.
     "AwaitScope": lambda matter: Loop(
-        polls(poll_wait_s).rounds + 2 * matter.rounds("read_scope_pages", LEDGER_PER_S),
-        polls(poll_wait_s).longest_s,
-        within_s=QUERY_LASTS_S,
+        polls(a_query).rounds
+        + MOST_AFTER_HALVING
+        + HALVINGS
+        + 2 * matter.rounds("read_scope_pages", LEDGER_PER_S),
+        polls(a_query).longest_s,
+        within_s=int(SELECTING_DEADLINE.total_seconds()),
     ),
     # Looking until the deadline, each pass over all that is open; then, at worst, reading every conversation.
     "AwaitDelivery": lambda matter: Loop(

@@ -13,7 +13,7 @@ from holdfast.domain.states import BatchState, HoldState
 from holdfast.errors import ConversationLifting, LedgerRuleBroken, PlatformThrottled, ScopeQueryFailed
 from holdfast.ports import Counter
 from holdfast.steps.files import BatchFiles
-from holdfast.steps.read_scope_pages import QUERY_DEADLINE
+from holdfast.steps.read_scope_pages import QUERY_DEADLINE, SELECTING_DEADLINE
 from tests.events import load_event
 from tests.fakes.clock import HandDrivenClock
 from tests.fakes.house import MATTER, REQUEST, House, Patience, at
@@ -78,7 +78,7 @@ def test_a_scope_that_can_be_searched_in_time_is_waited_for(
 @pytest.mark.parametrize(
     ("data_wait", "statuses"),
     [
-        (timedelta(hours=30), ["WAIT"] * 30 + ["PENDING"]),
+        (timedelta(hours=30), ["WAIT"] * 15 + ["PENDING"]),
         (timedelta(hours=30) - timedelta(milliseconds=1), ["PENDING"]),
     ],
     ids=["just in time", "too late"],
@@ -107,7 +107,7 @@ def test_a_platform_that_falls_further_behind_is_not_waited_for_for_ever() -> No
         waits_s.append(answer.wait_s)
         house.clock.forward(timedelta(seconds=answer.wait_s))
 
-    assert waits_s == [3_600] * 9
+    assert waits_s == [7_200] * 5
     assert house.request.exceptions == (Reason.NOT_YET_AVAILABLE,)
     assert len(house.scope_source.queries) == 1
 
@@ -260,6 +260,27 @@ def test_a_query_that_never_ends_is_given_up_on() -> None:
 
     assert timedelta(seconds=answer.slice_s) == timedelta(days=3.5)
     assert (answer.query_id, answer.asked_at) == ("query-2", house.clock.now())
+
+
+def test_looks_become_rarer_the_longer_all_slices_take() -> None:
+    house = opened()
+    house.scope_source.looks_until_done = 9
+    asked = house.start_scope_query()
+    house.clock.forward(timedelta(hours=20))
+    asked = asked.model_copy(update={"asked_at": house.clock.now()})
+
+    assert house.read_scope_pages(asked).wait_s == 3_600
+
+
+def test_selecting_that_takes_days_ends_the_run_with_an_explanation() -> None:
+    house = opened()
+    house.scope_source.looks_until_done = 9
+    asked = house.start_scope_query()
+    house.clock.forward(SELECTING_DEADLINE)
+    asked = asked.model_copy(update={"asked_at": house.clock.now()})
+
+    with pytest.raises(ScopeQueryFailed, match=r"after 2 days .* in parts"):
+        house.read_scope_pages(asked)
 
 
 def test_a_query_that_expires_while_its_pages_are_read_is_not_started_over() -> None:

@@ -161,10 +161,12 @@ class StandingRuns(_Message):
 
 class ScopeReading(Run):
     """Where reading the scope stands: in the slice from `slice_start` of `slice_s` seconds, after `pages` of
-    all slices. Its query was asked for at `asked_at`; without a `query_id` it has yet to be.
+    all slices. Its query was asked for at `asked_at`, the first slice's at `began_at`; without a `query_id`
+    it has yet to be.
     """
 
     query_id: str
+    began_at: datetime
     asked_at: datetime
     slice_start: datetime
     slice_s: int
@@ -180,6 +182,7 @@ class ScopeRead(_Message):
 
     status: Literal["WAIT", "PENDING", "MORE", "DONE"]
     query_id: Annotated[str, Field(max_length=256, pattern=ASCII)]
+    began_at: datetime
     asked_at: datetime
     slice_start: datetime
     slice_s: int

@@ -13,7 +13,7 @@ from holdfast.domain.moments import Interval
 
 LONGEST = timedelta(days=31)  # most matters are one query then, and a year is twelve
 SHORTEST = timedelta(hours=6)  # what cannot be searched even so does not fail for its length
-MOST_AS_PLANNED, MOST_AFTER_HALVING = 60, 960
+MOST_AS_PLANNED, MOST_AFTER_HALVING = 60, 120
 
 
 def planned_length_s(interval: Interval) -> int:

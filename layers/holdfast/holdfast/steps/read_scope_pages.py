@@ -33,6 +33,16 @@ from holdfast.steps.pool import for_each
 
 # Half a million conversations took an hour once (the vendor's tutorials); what takes this long never ends.
 QUERY_DEADLINE = timedelta(hours=12)
+SELECTING_DEADLINE = timedelta(days=2)
+LONGEST_QUERY_WAIT_S = 3_600
+
+_IN_PARTS = "send the scope in parts, by custodians, queues or media types"
+
+
+def query_wait_s(elapsed: timedelta, selecting: timedelta) -> int:
+    """Choose the next look at a query; the longer all slices together take, the fewer looks each gets."""
+    by_all_s = min(int(selecting.total_seconds() / 20), LONGEST_QUERY_WAIT_S)
+    return max(poll_wait_s(elapsed.total_seconds()), by_all_s)
 
 
 def read_scope_pages(
@@ -56,7 +66,8 @@ def read_scope_pages(
     asked for again at half its length.
 
     Raises:
-        ScopeQueryFailed: the platform gave up on the shortest slice, or on one whose pages are half read.
+        ScopeQueryFailed: the platform gave up on the shortest slice, or on one whose pages are half read, or
+            is not done after days.
         ConversationLifting: one conversation is being released; the repeat will find it released.
     """
     request = requests.read(reading.matter_id, reading.request_id)
@@ -153,23 +164,28 @@ class _Selecting:
 
     def _wait(self, selection: Selection) -> ScopeRead | None:
         """Answer how to go on while pages cannot be read; None when they can."""
-        elapsed = self.clock.now() - self.reading.asked_at
+        now = self.clock.now()
+        elapsed, selecting = now - self.reading.asked_at, now - self.reading.began_at
         try:
             if self.scope_source.is_query_done(self.reading.query_id):
                 return None
         except ScopeQueryFailed as failed:
             return self._ask_for_less(selection, failed)
+        if selecting >= SELECTING_DEADLINE:
+            raise ScopeQueryFailed(
+                f"after {selecting.days} days the scope is still not selected; {_IN_PARTS}"
+            )
         if elapsed >= QUERY_DEADLINE:
             overdue = ScopeQueryFailed(f"the scope query {self.reading.query_id} did not end in time")
             return self._ask_for_less(selection, overdue)
-        return self.answer("PENDING", wait_s=poll_wait_s(elapsed.total_seconds()))
+        return self.answer("PENDING", wait_s=query_wait_s(elapsed, selecting))
 
     def _ask_for_less(self, selection: Selection, failed: ScopeQueryFailed) -> ScopeRead:
         shorter_s = halved_length_s(self.scope.interval, self._slice)
         if selection.cursor is not None or shorter_s is None:
             raise ScopeQueryFailed(
-                f"{failed}; it asked for {self._slice}. Send the request again; if that does not help, send"
-                " the scope in parts, by custodians, queues or media types"
+                f"{failed}; it asked for {self._slice}. Send the request again; if that does not help,"
+                f" {_IN_PARTS}"
             ) from failed
         self.telemetry.warn("scope_query_given_up", request_id=self.request.request_id)
         self._move(slice_s=shorter_s, query_id="")

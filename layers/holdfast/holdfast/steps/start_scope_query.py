@@ -13,8 +13,8 @@ from holdfast.ports import Clock, RequestBook, ScopeSource, Telemetry
 
 # New conversations may take this long to become searchable (the vendor's SDK, conversationQuery).
 DATA_LAG = timedelta(hours=48)
-# Whoever looks at a run that waits for days finds it awake every hour.
-LONGEST_DATA_WAIT_S = 3_600
+# Whoever looks at a run that waits for days finds it awake every two hours.
+LONGEST_DATA_WAIT_S = 7_200
 
 
 def start_scope_query(
@@ -36,7 +36,13 @@ def start_scope_query(
     scope = DiscoveryRequest.model_validate_json(record.body).scope.to_domain()
     start, length_s, now = scope.interval.start, planned_length_s(scope.interval), clock.now()
     asking = ScopeRead(
-        status="WAIT", query_id="", asked_at=now, slice_start=start, slice_s=length_s, wait_s=MIN_WAIT_S
+        status="WAIT",
+        query_id="",
+        began_at=now,
+        asked_at=now,
+        slice_start=start,
+        slice_s=length_s,
+        wait_s=MIN_WAIT_S,
     )
     searchable_until = min(now - DATA_LAG, scope_source.available_until())
     lacking = scope.interval.end - searchable_until
