@@ -9,19 +9,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 import httpx
+from pydantic import BaseModel, TypeAdapter
 
 from holdfast.contracts.compliance import read_manifest
-from holdfast.contracts.steps import (
-    BatchRun,
-    ExportRound,
-    Failing,
-    HoldProgress,
-    ScopeRead,
-)
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.ids import ExportJobId, MatterId
 from holdfast.domain.manifest import Manifest
@@ -262,7 +258,8 @@ class Rehearsal:
                 self.clock.pass_s(min(delay_s, retry["MaxDelaySeconds"]) / 2)
 
     def _do(self, name: str, state: Mapping[str, Any], held: Any, arn: str) -> Any:
-        given = _filled(state["Parameters"], {**held, "$$": arn})
+        context = {"Execution": {"Id": arn, "StartTime": self.began_at.isoformat()}}
+        given = _filled(state["Parameters"], {**held, "$$": context})
         self.payloads.append(json.dumps([name, given], default=str))
         if state["Resource"].endswith("startExecution.sync:2"):
             machine = given["StateMachineArn"].removeprefix("${").removesuffix("Arn}")
@@ -280,21 +277,32 @@ class Rehearsal:
         return json.loads(answer.model_dump_json())
 
     def _call(self, name: str, given: dict[str, Any]) -> Any:
-        house = self.house
-        steps: Mapping[str, Callable[[], Any]] = {
-            "OpenRequest": lambda: house.open_request(given["event"], given["execution_arn"]),
-            "Preflight": lambda: house.preflight(lambda: self._setup.findings(MatterId(MATTER))),
-            "ReadScopePages": lambda: house.read_scope_pages(ScopeRead(status="MORE", wait_s=1, **given)),
-            "PlanExportRound": lambda: house.plan_export_round(ExportRound.model_validate(given).number),
-            "PlaceHolds": lambda: house.place_holds(HoldProgress(done=False, wait_s=1, **given)),
-            "ConfirmHolds": lambda: house.confirm_holds(HoldProgress(done=False, wait_s=1, **given)),
-            "RecordFailure": lambda: house.record_failure(Failing.model_validate(given)),
-            "RecordBatchFailure": lambda: house.record_failure(Failing.model_validate(given)),
-        }
-        if name in steps:
-            return steps[name]()
-        step = getattr(house, _snake(name))
-        return step(BatchRun.model_validate(given)) if "batch_id" in given else step()
+        """Call the house's method of the state's name, with what it takes of the state's parameters."""
+        match name:
+            case "OpenRequest":
+                return self.house.open_request(given["event"], given["execution_arn"])
+            case "Preflight":
+                return self.house.preflight(lambda: self._setup.findings(MatterId(MATTER)))
+            case "RecordBatchFailure":
+                name = "RecordFailure"
+        step = getattr(self.house, _snake(name))
+        return step(**_taken(step, given))
+
+
+# What an answer has and the call that follows it does not carry on.
+_BESIDES = {"status": "MORE", "done": False, "wait_s": 1}
+
+
+def _taken(step: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    taken: dict[str, Any] = {}
+    hints = get_type_hints(step)
+    for name in signature(step).parameters:
+        kind = next(one for one in (*get_args(hints[name]), hints[name]) if one is not NoneType)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            taken[name] = kind.model_validate(_BESIDES | given)
+        elif name in given:
+            taken[name] = TypeAdapter(kind).validate_python(given[name])
+    return taken
 
 
 def _said(held: Any, state: Mapping[str, Any], part: str) -> str:
@@ -332,8 +340,8 @@ def _filled(template: Any, held: Any) -> Any:
 
 
 def _resolved(path: str, held: Any) -> Any:
-    if path == "$$.Execution.Id":
-        return held["$$"]
+    if path.startswith("$$."):
+        return _at(held["$$"], path.removeprefix("$"))
     if path == "$":
         return {name: value for name, value in held.items() if name != "$$"}
     return path if path.startswith("States.") else _at(held, path)

@@ -279,6 +279,19 @@ def _named(*numbers: int) -> dict[RecordingId, ManifestEntry]:
     }
 
 
+def test_what_one_pass_found_owed_is_not_owed_for_ever() -> None:
+    house = planned((1, 2))
+    end_job(house, total=2)
+    deliver(house, 1)
+
+    waiting = house.reconcile()
+    deliver(house, 2)
+    settled = house.reconcile(waiting)
+
+    assert (waiting.done, waiting.outstanding) == (False, 1)
+    assert (settled.done, settled.outstanding) == (True, 0)
+
+
 def test_a_manifest_that_has_not_come_is_awaited_and_then_missed() -> None:
     house = _awaiting_manifest(1)
     _list_at_platform(house, 1)

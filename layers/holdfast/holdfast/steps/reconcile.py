@@ -189,7 +189,8 @@ def reconcile(
         now=now,
         telemetry=telemetry,
     )
-    outstanding, ended_at = run.outstanding, request.opened_at
+    # What an earlier pass found owed is counted anew.
+    outstanding, ended_at = run.outstanding if run.batch else 0, request.opened_at
     for index, batch in enumerate(batches.of_request(request)):
         ended_at = max(ended_at, batch.ended_at or ended_at)
         if index < run.batch:
