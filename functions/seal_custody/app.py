@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast import bootstrap
-from holdfast.contracts.steps import Run
+from holdfast.contracts.steps import Sealing
 from holdfast.observability import observed
 from holdfast.steps.seal_custody import seal_custody
 
@@ -12,7 +12,7 @@ from holdfast.steps.seal_custody import seal_custody
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Give the verdict and write the custody file."""
     answer = seal_custody(
-        Run.model_validate(event),
+        Sealing.model_validate(event),
         requests=bootstrap.requests(),
         batches=bootstrap.batches(),
         claims=bootstrap.claims(),

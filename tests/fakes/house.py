@@ -14,7 +14,9 @@ from holdfast.contracts.steps import (
     Failing,
     FailureRecorded,
     HoldCursor,
+    HoldPlanning,
     HoldProgress,
+    HoldsPlanned,
     JobChecked,
     JobStarted,
     Opened,
@@ -28,6 +30,7 @@ from holdfast.contracts.steps import (
     ScopeRead,
     ScopeReading,
     Sealed,
+    Sealing,
     SlotAnswer,
     SlotWanted,
     StandingRecorded,
@@ -47,6 +50,7 @@ from holdfast.steps.open_request import open_request
 from holdfast.steps.park_messages import park_messages
 from holdfast.steps.place_holds import place_holds
 from holdfast.steps.plan_export_round import plan_export_round
+from holdfast.steps.plan_holds import plan_holds
 from holdfast.steps.preflight import Check, preflight
 from holdfast.steps.read_scope_pages import read_scope_pages
 from holdfast.steps.reconcile import reconcile
@@ -80,6 +84,7 @@ from tests.fakes.ledger import (
 )
 from tests.fakes.platform import (
     CatalogueInMemory,
+    DeletionsInMemory,
     ExportJobsInMemory,
     ManifestsInMemory,
     PlatformHoldsInMemory,
@@ -138,6 +143,7 @@ class House:
     arrival_queue: ArrivalQueueInMemory = field(init=False)
     hash_queue: HashQueueInMemory = field(init=False)
     jobs: ExportJobsInMemory = field(init=False)
+    deletions: DeletionsInMemory = field(init=False)
 
     def __post_init__(self) -> None:
         self.conversations = ConversationsInMemory(self.effects)
@@ -145,6 +151,7 @@ class House:
         self.arrival_queue = ArrivalQueueInMemory(self.effects)
         self.hash_queue = HashQueueInMemory(self.effects)
         self.jobs = ExportJobsInMemory(self.clock)
+        self.deletions = DeletionsInMemory(self.clock)
 
     def observable(self) -> object:
         """Copy all that anybody can see of the world, logs and metrics apart."""
@@ -371,9 +378,25 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def place_holds(self, progress: HoldProgress | None = None) -> HoldProgress:
+    def plan_holds(self, planned: HoldsPlanned | None = None, *, early: bool = False) -> HoldsPlanned:
+        so_far = planned.model_dump() if planned else {}
+        return plan_holds(
+            HoldPlanning.model_validate(RUN.model_dump() | so_far | {"early": early}),
+            requests=self.requests,
+            batches=self.batches,
+            claims=self.conversations,
+            deletions=self.deletions,
+            files=self.files,
+            cap=self.holds.cap,
+            lead=JOB_DEADLINE + DEADLINE,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def place_holds(self, progress: HoldProgress | None = None, **cursor: object) -> HoldProgress:
         return place_holds(
-            _cursor(progress),
+            _cursor(progress, **cursor),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -383,9 +406,9 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def confirm_holds(self, progress: HoldProgress | None = None) -> HoldProgress:
+    def confirm_holds(self, progress: HoldProgress | None = None, **cursor: object) -> HoldProgress:
         return confirm_holds(
-            _cursor(progress),
+            _cursor(progress, **cursor),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -396,9 +419,9 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def seal_custody(self) -> Sealed:
+    def seal_custody(self, **early_failure: object) -> Sealed:
         return seal_custody(
-            RUN,
+            Sealing(**RUN.model_dump(), early_failure=early_failure),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -420,8 +443,8 @@ class House:
         )
 
 
-def _cursor(progress: HoldProgress | None) -> HoldCursor:
-    return HoldCursor.model_validate(RUN.model_dump() | (progress.model_dump() if progress else {}))
+def _cursor(progress: HoldProgress | None, **cursor: object) -> HoldCursor:
+    return HoldCursor.model_validate(RUN.model_dump() | (progress.model_dump() if progress else {}) | cursor)
 
 
 def batch_run(index: int = 0, attempt: int = 1) -> BatchRun:

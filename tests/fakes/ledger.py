@@ -296,6 +296,18 @@ class ConversationsInMemory:
             )
             return True
 
+    def held_for_all(self) -> frozenset[ConversationId]:
+        return frozenset(
+            ConversationId(name.removeprefix("CONV#"))
+            for name, folder in self.folders.items()
+            if (hold := folder.platform.get(None)) and hold.state is PlatformHold.HELD
+        )
+
+    def claimed_among(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> frozenset[ConversationId]:
+        return frozenset(cid for cid in conversation_ids if matter_id in self.dossier(cid).claimed_by)
+
     def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         receipted = {fingerprint for folder in self.folders.values() for fingerprint in folder.receipts}
         return frozenset(version.fingerprint for version in versions) & receipted

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from holdfast.errors import (
 )
 from holdfast.ports import (
     Clock,
+    DeletionPage,
     ExportJob,
     ExportSelection,
     Finding,
@@ -194,6 +196,27 @@ class ManifestsInMemory:
 
 
 @dataclass(slots=True)
+class DeletionsInMemory:
+    """Implements `ports.DeletionSchedule`; `queries` are the days and cursors asked for."""
+
+    clock: Clock
+    delete_dates: list[tuple[ConversationId, datetime]] = field(default_factory=list)
+    page_size: int = 2
+    failures: list[Exception] = field(default_factory=list)
+    queries: list[tuple[int, str | None]] = field(default_factory=list)
+
+    def page(self, within_days: int, cursor: str | None) -> DeletionPage:
+        self.queries.append((within_days, cursor))
+        if self.failures:
+            raise self.failures.pop(0)
+        until = self.clock.now() + timedelta(days=within_days)
+        due = [one for one in self.delete_dates if one[1] <= until]
+        start = int(cursor or 0)
+        end = start + self.page_size
+        return DeletionPage(due[start:end], str(end) if end < len(due) else None)
+
+
+@dataclass(slots=True)
 class PlatformHoldsInMemory:
     """Implements `ports.PlatformHolds`.
 
@@ -204,7 +227,7 @@ class PlatformHoldsInMemory:
 
     chunk_size: int = 100
     is_per_matter: bool = False
-    cap: int = 1_000
+    cap: int | None = 1_000
     protected: set[ConversationId] = field(default_factory=set)
     refusing: dict[ConversationId, RefusalKind] = field(default_factory=dict)
     conflicts: dict[ConversationId, int] = field(default_factory=dict)
@@ -244,7 +267,7 @@ class PlatformHoldsInMemory:
             return RefusalKind.CONFLICT
         if conversation_id in self.refusing:
             return self.refusing[conversation_id]
-        if conversation_id not in self.protected and len(self.protected) >= self.cap:
+        if conversation_id not in self.protected and len(self.protected) >= (self.cap or inf):
             return RefusalKind.CAP_REACHED
         self.protected.add(conversation_id)
         return None

@@ -506,9 +506,10 @@ def test_the_platforms_side_moves_by_its_table_and_by_nothing_else(ledger: Ledge
     ledger.claims.mark_platform_hold([ONE], owner, PlatformHold.PLACING)
     assert standing() is None, "nobody claimed it"
     ledger.claims.claim(_claim())
-    ledger.claims.mark_platform_hold([ONE], owner, PlatformHold.REFUSED, reason="hold_refused")
+    ledger.claims.mark_platform_hold([ONE], owner, PlatformHold.HELD)
     assert standing() is None, "nobody asked"
     steps = [
+        (PlatformHold.REFUSED, PlatformHold.REFUSED),
         (PlatformHold.PLACING, PlatformHold.PLACING),
         (PlatformHold.PRE_EXISTING, PlatformHold.PLACING),
         (PlatformHold.REFUSED, PlatformHold.REFUSED),

@@ -106,6 +106,7 @@ def test_everything_is_built_once_and_without_network(name: str, told: Callable[
         ("catalogue", "RecordingMetadataCatalogue", "RecordingMetadataCatalogue"),
         ("manifests", "NoManifests", "ManifestS3"),
         ("platform_holds", "DeletionProtection", "LegalHolds"),
+        ("deletions", "RetentionSchedule", "NoDeletions"),
         ("_platform_setup", "OrganizationSetup", "ComplianceSetup"),
         ("scope_source", "AnalyticsScope", "AnalyticsScope"),
     ],
@@ -283,7 +284,14 @@ built = [getattr(bootstrap, name) for name in sys.argv[2:]]
 print(json.dumps(sorted(sys.modules)))
 """
 VENDOR = "holdfast.genesys."
-CALLING_THE_VENDOR = {"scope_source", "export_jobs", "catalogue", "platform_holds", "preflight_checks"}
+CALLING_THE_VENDOR = {
+    "scope_source",
+    "export_jobs",
+    "catalogue",
+    "deletions",
+    "platform_holds",
+    "preflight_checks",
+}
 
 
 def _asked_for(function: str) -> set[str]:

@@ -23,6 +23,7 @@ from holdfast.ports import (
     BatchBook,
     BucketSetup,
     ClaimBook,
+    DeletionSchedule,
     EvidenceBucket,
     EvidenceListing,
     ExportJobs,
@@ -350,6 +351,22 @@ def platform_holds() -> PlatformHolds:
         "compliance": LegalHolds,
     }
     return _in_dialect(dialects)(_transport())
+
+
+@cache
+def deletions() -> DeletionSchedule:
+    """Give what the platform is about to delete."""
+    from holdfast.genesys.compliance.deletions import NoDeletions  # noqa: PLC0415
+    from holdfast.genesys.platform.retention import RetentionSchedule  # noqa: PLC0415
+
+    def by_retention() -> DeletionSchedule:
+        return RetentionSchedule(_transport())
+
+    dialects: Mapping[str, Callable[[], DeletionSchedule]] = {
+        "platform": by_retention,
+        "compliance": NoDeletions,
+    }
+    return _in_dialect(dialects)()
 
 
 @cache

@@ -209,6 +209,10 @@ class PlatformHolds(Protocol):
     """
 
     @property
+    def cap(self) -> int | None:
+        """Tell how many conversations the platform protects at once, whoever asked; None: no cap is known."""
+
+    @property
     def chunk_size(self) -> int:
         """Tell how many conversations one call takes."""
 
@@ -228,6 +232,23 @@ class PlatformHolds(Protocol):
         self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
     ) -> Sequence[HoldRefusal]:
         """Let go; what is not refused is not protected any more, or never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionPage:
+    """Some of the recordings the platform is about to delete, as conversation and time; `cursor` is None on
+    the last page.
+    """
+
+    delete_dates: Sequence[tuple[ConversationId, datetime]]
+    cursor: str | None
+
+
+class DeletionSchedule(Protocol):
+    """What the platform's own retention is about to delete, in the whole organisation."""
+
+    def page(self, within_days: int, cursor: str | None) -> DeletionPage:
+        """Read the page at a cursor (None: the first) of what is deleted within so many days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +523,16 @@ class ClaimBook(Protocol):
         """Mark as HELD and add the event, in one transaction; False, and nothing changes, if it was held
         before. The event names the matter whose the hold is.
         """
+
+    def held_for_all(self) -> frozenset[ConversationId]:
+        """Name the conversations of which a hold that all matters share is confirmed; no more than the
+        platform's cap, strongly consistent.
+        """
+
+    def claimed_among(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> frozenset[ConversationId]:
+        """Name those of some conversations that a matter claims, strongly consistent."""
 
 
 class ReceiptBook(Protocol):

@@ -185,7 +185,8 @@ def separation(template: Template) -> Iterator[str]:
 
 
 def boundaries(template: Template) -> Iterator[str]:
-    """Only the arrival path touches evidence; the side that holds at the platform writes no objects.
+    """Only the arrival path touches evidence; the side that holds at the platform writes its plans, and no
+    other object.
 
     Reconcile alone may read manifests, and see whether there is one.
     """
@@ -200,8 +201,16 @@ def boundaries(template: Template) -> Iterator[str]:
                         action.startswith("s3:GetBucket") or _concerns_manifests(name, action, statement)
                     ):
                         yield f"{name}: of the {side} side, and may {action} recordings"
-                    if side == "hold" and action.startswith("s3:Put"):
+                    if (
+                        side == "hold"
+                        and action.startswith("s3:Put")
+                        and not _concerns_plans(name, statement)
+                    ):
                         yield f"{name}: of the {side} side, and may write objects"
+
+
+def _concerns_plans(name: str, statement: dict[str, Any]) -> bool:
+    return name == "PlanHolds" and statement["Resource"] == [{"Fn::Sub": "${WorkBucket.Arn}/holds/*"}]
 
 
 def _concerns_manifests(name: str, action: str, statement: dict[str, Any]) -> bool:

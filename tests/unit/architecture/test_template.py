@@ -177,6 +177,13 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         ),
         "RecordStandingMatter: stands on 2 sides (conductor, standing)",
     ),
+    "a plan that writes elsewhere": (
+        "boundaries",
+        lambda r: statement(r, "PlanHoldsRole", 2).update(
+            Resource={"Fn::Sub": "${WorkBucket.Arn}/matters/*"}
+        ),
+        "PlanHolds: of the hold side, and may write objects",
+    ),
     "a function of both sides": (
         "separation",
         lambda r: properties(r, "ApplyLegalHold")["DefinitionSubstitutions"].update(
@@ -482,7 +489,7 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
     "a function the workflow may not invoke": (
         "substitutions",
         lambda r: statement(r, "ApplyLegalHoldRole", 0)["Resource"].pop(0),
-        "ApplyLegalHold: may not invoke PlaceHolds",
+        "ApplyLegalHold: may not invoke PlanHolds",
     ),
     "an idle right to invoke": (
         "substitutions",

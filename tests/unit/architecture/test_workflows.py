@@ -31,7 +31,7 @@ EVENT: Shape = {"id": str, "source": str, "detail-type": str, "detail": Any}
 STARTS_WITH = {
     "preserve_matter": EVENT,
     "export_recordings": NESTED,
-    "apply_legal_hold": NESTED,
+    "apply_legal_hold": NESTED | {"early": bool},
     "keep_standing_matter": EVENT,
 }
 
@@ -338,6 +338,16 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         CONDUCTOR,
         lambda s: drop(s["ApplyLegalHold"]["Parameters"]["Input"], "request_id.$"),
         "a nested run takes matter_id and request_id",
+    ),
+    "a nested run that is not told all": (
+        CONDUCTOR,
+        lambda s: drop(s["ProtectEarly"]["Parameters"]["Input"], "early"),
+        "a nested run takes matter_id and request_id and early",
+    ),
+    "a failure of which the verdict does not hear": (
+        CONDUCTOR,
+        lambda s: s["ProtectEarly"]["Catch"][0].update(ResultPath="$.failure"),
+        "ProtectEarly: a Catch has",
     ),
     "another machine": (
         CONDUCTOR,

@@ -52,6 +52,11 @@ READER = "arn:${Partition}:states:::s3:getObject"
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"  # lets the console link parent and child
 CONTEXT: Mapping[str, type] = {"$$.Execution.Id": str, "$$.Execution.StartTime": datetime}
 FAILURE: Shape = {"Error": str, "Cause": str}
+# A failure that stops nothing: the state that may fail, and where the verdict finds why. What it started may
+# be left behind, too.
+STOPS_NOTHING = {"ProtectEarly": "$.early_failure"}
+# What a nested run takes beside the ids.
+TAKES: Mapping[str, Shape] = {"ApplyLegalHoldArn": {"early": bool}}
 
 _PATH = re.compile(r"\$(\.[A-Za-z_]\w*)*")
 _PATH_IN_INTRINSIC = re.compile(r"\$[\w.$]*")
@@ -188,8 +193,9 @@ def _catches(name: str, state: State) -> Iterator[str]:
     if catches[-1].get("ErrorEquals") != ["States.ALL"]:
         yield f"{name}: the last Catch must catch States.ALL"
     for catch in catches:
-        if catch.keys() != {"ErrorEquals", "ResultPath", "Next"} or catch["ResultPath"] != "$.failure":
-            yield f"{name}: a Catch has ErrorEquals, Next, and the ResultPath $.failure"
+        path = STOPS_NOTHING.get(name, "$.failure")
+        if catch.keys() != {"ErrorEquals", "ResultPath", "Next"} or catch["ResultPath"] != path:
+            yield f"{name}: a Catch has ErrorEquals, Next, and the ResultPath {path}"
 
 
 def _choice(name: str, state: State) -> Iterator[str]:
@@ -270,7 +276,7 @@ def _failures(graph: _Graph, around: Surroundings) -> Iterator[str]:
     }
     recording = {name for recorder in recorders for name in graph.reachable(recorder)}
     for name, state in graph.states.items():
-        for catch in state.get("Catch", ()):
+        for catch in state.get("Catch", ()) if name not in STOPS_NOTHING else ():
             target = catch["Next"]
             if name not in recording and target not in recorders:
                 yield f"{name}: its failure goes to {target}, which does not record it"
@@ -360,7 +366,7 @@ def _reading(state: State, shape: Shape, around: Surroundings) -> Iterator[str]:
     if step := _step_of(state, around):
         yield from _reading_of_step(step, state.get("Parameters", {}), shape)
     elif state.get("Resource") == START_EXECUTION:
-        yield from _reading_of_start(state["Parameters"], state["TimeoutSeconds"], shape, around)
+        yield from _reading_of_start(state, shape, around)
 
 
 def _reading_of_values(value: Any, shape: Shape, *, in_map: bool = False) -> Iterator[str]:
@@ -419,19 +425,24 @@ def _reading_of_step(step: Step, parameters: Mapping[str, Any], shape: Shape) ->
             yield f"{step.program} takes {name} as {expected.annotation}, {value} is {found}"
 
 
-def _reading_of_start(
-    parameters: Mapping[str, Any], timeout_s: int, shape: Shape, around: Surroundings
-) -> Iterator[str]:
-    machine = around.machines.get(_placeholder(parameters.get("StateMachineArn")))
+def _reading_of_start(state: State, shape: Shape, around: Surroundings) -> Iterator[str]:
+    parameters, timeout_s = state["Parameters"], state["TimeoutSeconds"]
+    placeholder = _placeholder(parameters.get("StateMachineArn"))
+    machine = around.machines.get(placeholder)
+    is_awaited = state["Catch"][-1]["ResultPath"] not in STOPS_NOTHING.values()
     if machine is None:
         yield "starts no machine of ours"
-    elif timeout_s < machine["TimeoutSeconds"]:
+    elif is_awaited and timeout_s < machine["TimeoutSeconds"]:
         yield f"gives up after {timeout_s} s, before the run it has started"
-    given = {name.removesuffix(".$"): _at(shape, path) for name, path in parameters.get("Input", {}).items()}
+    given = {
+        name.removesuffix(".$"): _at(shape, value) if name.endswith(".$") else type(value)
+        for name, value in parameters.get("Input", {}).items()
+    }
     if given.pop(STARTED_BY, "") == "":
         yield f"does not say {STARTED_BY}"
-    if given != {"matter_id": str, "request_id": str}:
-        yield "a nested run takes matter_id and request_id"
+    wanted = {"matter_id": str, "request_id": str, **TAKES.get(placeholder, {})}
+    if given != wanted:
+        yield f"a nested run takes {' and '.join(wanted)}"
 
 
 def shape_of(model: type[BaseModel]) -> Shape:

@@ -43,7 +43,11 @@ def test_what_the_platform_holds_is_never_given_up() -> None:
 
 def test_every_hold_begins_with_its_intent_or_was_there_before() -> None:
     assert sources(PLATFORM_HOLD_MOVES, PlatformHold.HELD) == {PlatformHold.PLACING, PlatformHold.HELD}
-    assert PLATFORM_HOLD_MOVES[None] == {PlatformHold.PLACING, PlatformHold.PRE_EXISTING}
+    assert PLATFORM_HOLD_MOVES[None] == {
+        PlatformHold.PLACING,
+        PlatformHold.PRE_EXISTING,
+        PlatformHold.REFUSED,
+    }
 
 
 @pytest.mark.parametrize("state", RequestState)

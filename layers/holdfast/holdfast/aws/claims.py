@@ -3,8 +3,9 @@
 Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`OBJ#fingerprint`, `CONV#c`/`EVENT#ulid`; the manifest
 of an export job lies under `JOB#j`, objects whose key names neither under `STRAY`, Preflight's probes under
 `CANARY`, each with its digest. The platform's side of a hold stands in the HOLD item, or in the claim of
-the matter whose it is. Entries are stored as the bytes that are hashed; the attributes beside them are copies
-to search by, never the truth.
+the matter whose it is; the first kind, confirmed, is listed under `HELD#PLATFORM`, because the platform
+protects no more than so many. Entries are stored as the bytes that are hashed; the attributes beside them are
+copies to search by, never the truth.
 """
 
 import json
@@ -25,6 +26,8 @@ from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
 from holdfast.ports import Claim, Dossier, Entry, HoldOwner, PlatformHoldRecord
 
 type Entropy = Callable[[int], bytes]
+
+_HELD = "HELD#PLATFORM"
 
 
 def _conversation_key(conversation_id: ConversationId) -> str:
@@ -169,7 +172,25 @@ class ClaimLedger:
             "platform.#state = :placing",
             {":platform": {"state": PlatformHold.HELD}, ":placing": PlatformHold.PLACING},
         )
-        return self._table.transact(update, self._table.putting_new(_event_item(pk, event, self._entropy)))
+        writes = [update, self._table.putting_new(_event_item(pk, event, self._entropy))]
+        if owner is None:
+            listed = {"pk": _HELD, "sk": conversation_id, "held_at": to_text(at)}
+            writes.append(self._table.putting_new(listed))
+        return self._table.transact(*writes)
+
+    def held_for_all(self) -> frozenset[ConversationId]:
+        """List what was confirmed."""
+        return frozenset(ConversationId(item["sk"]) for item in self._table.query(_HELD))
+
+    def claimed_among(
+        self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
+    ) -> frozenset[ConversationId]:
+        """Look for the claims, a hundred a call."""
+        keys = [
+            (_conversation_key(conversation_id), f"CLAIM#{matter_id}") for conversation_id in conversation_ids
+        ]
+        found = {item["pk"] for item in self._table.get_many(keys, ("pk",))}
+        return frozenset(cid for cid in conversation_ids if _conversation_key(cid) in found)
 
 
 class ReceiptLedger:

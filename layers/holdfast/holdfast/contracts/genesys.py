@@ -168,6 +168,20 @@ class RecordingsOfConversation(RootModel[list[RecordingMetadata]]):
     """All recordings of a conversation."""
 
 
+class RetentionDocument(_Read):
+    """When the platform's retention does something to one recording."""
+
+    conversation_id: str
+    delete_date: datetime | None = None
+
+
+class RetentionListing(_Read):
+    """One page of the recordings to which retention does something soon; the cursor stands in `next_uri`."""
+
+    entities: list[RetentionDocument] = []
+    next_uri: str | None = None
+
+
 class FailedProtection(_Read):
     """One conversation that could not be protected."""
 

@@ -246,12 +246,44 @@ class Reconciled(_Message):
     looks: int = 0
 
 
-class HoldCursor(Run):
-    """Where placing or confirming holds stands: the batch's index and the place in its list."""
+class HoldPlanning(Run):
+    """Where planning holds stands; `early`: only what the platform is about to delete.
 
+    `circle` and `page` say how far the platform's deletions are read, `batch` which batch is next.
+    """
+
+    early: bool = False
+    circle: int = 0
+    page: str = ""
+    batch: int = 0
+
+
+class HoldsPlanned(_Message):
+    """MORE: call again from here after `wait_s`. PLANNED: `plan_key` names the plan, if the platform has a
+    cap. NOTHING: nobody needs protection.
+    """
+
+    status: Literal["MORE", "PLANNED", "NOTHING"]
+    circle: int = 0
+    page: str = ""
+    batch: int = 0
+    wait_s: int
+    plan_key: str = ""
+
+
+class HoldCursor(Run):
+    """Where placing or confirming holds stands: the list's index and the place in it.
+
+    Without a `plan_key` the lists are those of the batches. `is_full`: the platform has said that it
+    protects no more.
+    """
+
+    early: bool = False
+    plan_key: str = ""
     batch: int = 0
     offset: int = 0
     attempt: int = 0
+    is_full: bool = False
 
 
 class HoldProgress(_Message):
@@ -261,7 +293,14 @@ class HoldProgress(_Message):
     batch: int
     offset: int
     attempt: int
+    is_full: bool
     wait_s: int
+
+
+class Sealing(Run):
+    """Which request gets its verdict; `early_failure` is the error that early protection ended with."""
+
+    early_failure: dict[str, object] = {}
 
 
 class Sealed(_Message):

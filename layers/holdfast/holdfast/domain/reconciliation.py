@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NOT_IN_MANIFEST = "not_in_manifest"
     NO_RECORDING = "no_recording"
     PLATFORM_CAP = "platform_cap"
+    EARLY_PROTECTION_FAILED = "early_protection_failed"
     NOT_DELIVERED = "not_delivered"
     NOT_ARRIVED = "not_arrived"
     UNPAIRED_MEDIA = "unpaired_media"
@@ -61,6 +62,8 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.NOT_IN_MANIFEST: "locked, hashed and receipted; the export job's manifest does not list it",
     Reason.NO_RECORDING: "the conversation has no recording",
     Reason.PLATFORM_CAP: "the platform protects no more conversations; the S3 lock stands alone",
+    Reason.EARLY_PROTECTION_FAILED: "what the platform was about to delete could not be protected before the"
+    " export; the export went on",
     Reason.NOT_DELIVERED: "the export job ended, the recording has not come",
     Reason.NOT_ARRIVED: "the platform says it delivered the recording, the bucket does not have it",
     Reason.UNPAIRED_MEDIA: "the media came without its sidecar",
@@ -93,6 +96,7 @@ EXPLAINING: frozenset[Reason] = frozenset(
         Reason.NOT_IN_MANIFEST,
         Reason.NO_RECORDING,
         Reason.PLATFORM_CAP,
+        Reason.EARLY_PROTECTION_FAILED,
         Reason.UNATTRIBUTED,
     }
 )

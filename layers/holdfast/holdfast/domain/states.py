@@ -93,7 +93,8 @@ class PlatformHold(StrEnum):
 
 
 PLATFORM_HOLD_MOVES: Mapping[PlatformHold | None, frozenset[PlatformHold]] = {
-    None: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING}),
+    # Beyond the platform's cap nobody is asked.
+    None: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING, PlatformHold.REFUSED}),
     PlatformHold.PLACING: frozenset({PlatformHold.HELD, PlatformHold.REFUSED}),
     # A later request may ask again for what was refused once.
     PlatformHold.REFUSED: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING}),

@@ -40,7 +40,10 @@ def confirm_holds(
     clock: Clock,
     telemetry: Telemetry,
 ) -> HoldProgress:
-    """Confirm what was placed, chunk by chunk; what does not show after three looks is refused."""
+    """Confirm what was placed, chunk by chunk; what does not show after three looks is refused.
+
+    Of an early run the request's state does not tell: it has not moved anything yet.
+    """
     owner = owner_of(cursor, holds)
     for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
         if number >= MAX_CHUNKS or (number and not has_time()):
@@ -56,22 +59,27 @@ def confirm_holds(
         confirm = partial(claims.confirm_platform_hold, owner=owner, at=clock.now())
         confirmed = for_each(sorted(held), confirm)
         telemetry.count(Counter.CONVERSATIONS_HELD, sum(confirmed))
-        absent = _by_reason([cid for cid in placing if cid not in held], claims)
+        absent = _by_reason([cid for cid in placing if cid not in held], claims, is_early=cursor.early)
         if absent[Reason.HOLD_NOT_CONFIRMED] and attempt + 1 < MAX_LOOKS:
             return chunk.again(LOOK_AGAIN_S, attempt=attempt + 1)
         for reason, conversation_ids in absent.items():
             claims.mark_platform_hold(conversation_ids, owner, PlatformHold.REFUSED, reason=reason)
             telemetry.count(Counter.EXCEPTIONS, len(conversation_ids))
-    request = requests.read(cursor.matter_id, cursor.request_id)
-    requests.advance(request, RequestState.HELD)
+    if not cursor.early:
+        requests.advance(requests.read(cursor.matter_id, cursor.request_id), RequestState.HELD)
     return ALL_DONE
 
 
 def _by_reason(
-    conversation_ids: list[ConversationId], claims: ClaimBook
+    conversation_ids: list[ConversationId], claims: ClaimBook, *, is_early: bool
 ) -> dict[Reason, list[ConversationId]]:
     absent: dict[Reason, list[ConversationId]] = defaultdict(list)
     for conversation_id in conversation_ids:
-        reason = absence_reason(conversation_id, claims, Reason.HOLD_NOT_CONFIRMED)
+        # Before the export nothing has arrived: that says nothing about what there is.
+        reason = (
+            Reason.HOLD_NOT_CONFIRMED
+            if is_early
+            else absence_reason(conversation_id, claims, Reason.HOLD_NOT_CONFIRMED)
+        )
         absent[reason].append(conversation_id)
     return absent

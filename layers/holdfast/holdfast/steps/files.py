@@ -3,11 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import TypeAdapter
 
+from holdfast.domain.hold_order import Place
 from holdfast.domain.ids import BatchId, ConversationId, MatterId, RecordingId, RequestId
-from holdfast.domain.reconciliation import Finding, PlatformRecording
+from holdfast.domain.reconciliation import Finding, PlatformRecording, Reason
 from holdfast.domain.scope import Conversation
 from holdfast.domain.selection import Selection
 from holdfast.errors import LedgerRuleBroken
@@ -117,3 +120,78 @@ class BatchFiles:
         if content is None:
             raise LedgerRuleBroken(f"expected a list at {key}, found nothing")
         return [adapter.validate_json(line) for line in content.splitlines()]
+
+
+@dataclass(frozen=True, slots=True)
+class HoldList:
+    """Some conversations in the order in which the platform is asked to protect them.
+
+    `otherwise` is the reason of those it is not asked for, because it is full.
+    """
+
+    conversation_ids: list[ConversationId]
+    otherwise: Reason = Reason.PLATFORM_CAP
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlan:
+    """Whom the platform is asked to protect, first the best.
+
+    `reads_rest_back`: whether it is asked if it protects the others by chance.
+    """
+
+    lists: list[HoldList]
+    reads_rest_back: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HoldDraft:
+    """A plan in the making: the earliest delete dates found so far, the best conversations, and those without
+    a recording.
+    """
+
+    delete_dates: dict[ConversationId, datetime] = field(default_factory=dict)
+    best: list[Place] = field(default_factory=list)
+    silent: list[ConversationId] = field(default_factory=list)
+
+
+_PLAN = TypeAdapter(HoldPlan)
+_DRAFT = TypeAdapter(HoldDraft)
+
+
+class HoldPlanFiles:
+    """The plan of a request's holds, in the work bucket, under a prefix of its own."""
+
+    def __init__(
+        self, files: WorkFiles, matter_id: MatterId, request_id: RequestId, *, is_early: bool
+    ) -> None:
+        self._files = files
+        name = "early" if is_early else "plan"
+        self._stem = f"holds/{request_folder(matter_id, request_id)}/{name}"
+
+    def write_draft(self, draft: HoldDraft) -> None:
+        """Keep what is planned so far."""
+        self._files.write(f"{self._stem}.draft.json", _DRAFT.dump_json(draft))
+
+    def draft(self) -> HoldDraft:
+        """Read what is planned so far."""
+        content = self._files.read(f"{self._stem}.draft.json")
+        return _DRAFT.validate_json(content) if content else HoldDraft()
+
+    def write(self, plan: HoldPlan) -> str:
+        """Write the plan; answers its key."""
+        key = f"{self._stem}.json"
+        self._files.write(key, _PLAN.dump_json(plan))
+        return key
+
+
+def read_hold_plan(files: WorkFiles, key: str) -> HoldPlan:
+    """Read a plan.
+
+    Raises:
+        LedgerRuleBroken: it is not there; holds are placed only after they are planned.
+    """
+    content = files.read(key)
+    if content is None:
+        raise LedgerRuleBroken(f"expected a plan at {key}, found nothing")
+    return _PLAN.validate_json(content)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from holdfast.contracts.steps import HoldCursor, HoldProgress
 from holdfast.domain.ids import ConversationId
@@ -21,7 +22,8 @@ from holdfast.ports import (
     Telemetry,
     WorkFiles,
 )
-from holdfast.steps.hold_chunks import ALL_DONE, chunks_from
+from holdfast.steps.hold_chunks import ALL_DONE, Chunk, chunks_from
+from holdfast.steps.pool import for_each
 
 MAX_CHUNKS = 50
 MAX_CONFLICTS = 5
@@ -48,39 +50,53 @@ def place_holds(
     The intent (PLACING) is written before the platform is asked; what is protected without our intent was
     there before us and stays when we let go. An intent that is found may have taken effect: it is read back
     before the platform is asked again. Refusals are recorded per conversation. A conflict is tried again a
-    few times.
+    few times. Once the platform says that it is full, nothing new is asked.
     """
+    is_full = cursor.is_full
     for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
         if number >= MAX_CHUNKS or (number and not has_time()):
-            return chunk.again(wait_s=bounded(0))
+            return chunk.again(wait_s=bounded(0), is_full=is_full)
         attempt = cursor.attempt if number == 0 else 0
         try:
-            refusals = _place(cursor, chunk.conversation_ids, claims, holds)
+            refusals = _place(cursor, chunk, claims, holds, telemetry, is_full=is_full)
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
-            return chunk.again(bounded(throttled.retry_after_s), attempt=attempt)
+            return chunk.again(bounded(throttled.retry_after_s), attempt=attempt, is_full=is_full)
+        is_full = is_full or any(refusal.kind is RefusalKind.CAP_REACHED for refusal in refusals)
         if attempt < MAX_CONFLICTS and any(refusal.kind is RefusalKind.CONFLICT for refusal in refusals):
             telemetry.note("hold_conflict", request_id=cursor.request_id, attempt=attempt)
-            return chunk.again(bounded(5 * 2**attempt), attempt=attempt + 1)
+            return chunk.again(bounded(5 * 2**attempt), attempt=attempt + 1, is_full=is_full)
         _record(refusals, owner_of(cursor, holds), claims, telemetry)
     return ALL_DONE
 
 
 def _place(
-    cursor: HoldCursor, conversation_ids: Sequence[ConversationId], claims: ClaimBook, holds: PlatformHolds
+    cursor: HoldCursor,
+    chunk: Chunk,
+    claims: ClaimBook,
+    holds: PlatformHolds,
+    telemetry: Telemetry,
+    *,
+    is_full: bool,
 ) -> Sequence[HoldRefusal]:
     owner = owner_of(cursor, holds)
-    standing = claims.platform_holds(conversation_ids, owner)
-    unsettled = [
-        cid for cid in conversation_ids if not ((hold := standing[cid]) and hold.state.is_protecting)
-    ]
-    unasked = [
-        cid for cid in unsettled if not ((hold := standing[cid]) and hold.state is PlatformHold.PLACING)
-    ]
-    held = holds.held_among(unsettled, cursor.matter_id) if unsettled else frozenset()
-    claims.mark_platform_hold([cid for cid in unasked if cid in held], owner, PlatformHold.PRE_EXISTING)
-    claims.mark_platform_hold([cid for cid in unasked if cid not in held], owner, PlatformHold.PLACING)
-    placing = [cid for cid in unsettled if cid not in held]
+    standing = {
+        cid: hold and hold.state for cid, hold in claims.platform_holds(chunk.conversation_ids, owner).items()
+    }
+    unsettled = [cid for cid, state in standing.items() if not (state and state.is_protecting)]
+    # Whoever wrote an intent meant to ask.
+    intended = [cid for cid in unsettled if standing[cid] is PlatformHold.PLACING]
+    asked_back = unsettled if chunk.of.is_read_back else intended
+    held = holds.held_among(asked_back, cursor.matter_id) if asked_back else frozenset()
+    unasked = [cid for cid in unsettled if standing[cid] is not PlatformHold.PLACING]
+    absent = [cid for cid in unasked if cid not in held]
+    _mark([cid for cid in unasked if cid in held], owner, PlatformHold.PRE_EXISTING, claims)
+    if is_full or not chunk.of.is_planned:
+        _refuse(absent, chunk.of.otherwise, owner, claims, telemetry)
+        absent = []
+    _mark(absent, owner, PlatformHold.PLACING, claims)
+    wanted = {*intended, *absent} - held
+    placing = [cid for cid in chunk.conversation_ids if cid in wanted]
     return holds.place(placing, cursor.matter_id) if placing else []
 
 
@@ -96,9 +112,31 @@ def _record(
     for refusal in refusals:
         by_reason[refusal_reason(refusal, claims)].append(refusal.conversation_id)
     for reason, conversation_ids in by_reason.items():
-        claims.mark_platform_hold(conversation_ids, owner, PlatformHold.REFUSED, reason=reason)
+        _refuse(conversation_ids, reason, owner, claims, telemetry)
+
+
+def _refuse(
+    conversation_ids: Sequence[ConversationId],
+    reason: Reason,
+    owner: HoldOwner,
+    claims: ClaimBook,
+    telemetry: Telemetry,
+) -> None:
+    if conversation_ids:
+        _mark(conversation_ids, owner, PlatformHold.REFUSED, claims, reason)
         telemetry.count(Counter.EXCEPTIONS, len(conversation_ids))
         telemetry.note("holds_refused", reason=reason, conversations=len(conversation_ids))
+
+
+def _mark(
+    conversation_ids: Sequence[ConversationId],
+    owner: HoldOwner,
+    state: PlatformHold,
+    claims: ClaimBook,
+    reason: Reason | None = None,
+) -> None:
+    mark = partial(claims.mark_platform_hold, owner=owner, state=state, reason=reason)
+    for_each([[conversation_id] for conversation_id in conversation_ids], mark)
 
 
 def refusal_reason(refusal: HoldRefusal, claims: ClaimBook) -> Reason:

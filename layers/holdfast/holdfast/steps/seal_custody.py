@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.contracts.steps import Run, Sealed
+from holdfast.contracts.steps import Run, Sealed, Sealing
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.media import Medium
@@ -31,6 +31,7 @@ from holdfast.ports import (
 from holdfast.steps.files import BatchFiles, request_folder
 from holdfast.steps.parked import still_parked
 from holdfast.steps.pool import for_each
+from holdfast.steps.record_failure import MAX_EXPLANATION, innermost_error
 
 MAX_EXPLANATIONS = 5  # what a batch died of, its siblings often died of too
 
@@ -87,6 +88,13 @@ class Account:
         for message in parked:
             if self._may_concern(message, record):
                 self._except(Reason.PARKED, Medium.UNKNOWN, message.conversation_id, None)
+
+    def add_early_failure(self, failure: Mapping[str, object]) -> None:
+        """Say that early protection failed, and of what; whether it cost anything, the recordings tell."""
+        if failure.get("Error"):
+            self._except(Reason.EARLY_PROTECTION_FAILED, Medium.UNKNOWN, None, None)
+            _, message = innermost_error(failure)
+            self.explanations[f"Early protection failed: {message}"[:MAX_EXPLANATION]] = None
 
     @property
     def verdict(self) -> RequestState:
@@ -149,7 +157,7 @@ class Account:
 
 
 def seal_custody(
-    run: Run,
+    run: Sealing,
     *,
     requests: RequestBook,
     batches: BatchBook,
@@ -172,6 +180,7 @@ def seal_custody(
         f"{folder}/custody.jsonl", _entries(record, account, batches=batches, claims=claims, files=files)
     )
     account.add_request_exceptions(record, still_parked(parking, receipts))
+    account.add_early_failure(run.early_failure)
     exceptions = records.write_once(
         f"{folder}/exceptions.jsonl",
         (json.dumps(document, separators=(",", ":")).encode() for document in account.exceptions),
@@ -215,11 +224,13 @@ def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> st
     verdict = "preserved" if is_preserved else "INCOMPLETE"
     recordings, conversations = summary["recordings"], summary["conversations"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in summary["by_reason"].items())
+    alone = summary["by_reason"].get(Reason.PLATFORM_CAP, 0)
     return (
         f"Request {run.request_id} of matter {run.matter_id} is {verdict}. "
         f"Recordings: {_columns(recordings, 'expected', 'secured', 'explained', 'missing')}. "
         f"Conversations: {_columns(conversations, 'expected', 'held_at_platform', 'explained', 'missing')}. "
         f"Reasons: {reasons or 'none'}."
+        + (f" {alone} of the conversations stand on the S3 lock alone." if alone else "")
         + "".join(f" {explanation}" for explanation in summary["explanations"])
     )
 

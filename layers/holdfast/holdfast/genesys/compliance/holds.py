@@ -30,6 +30,7 @@ def reference_of(matter_id: MatterId) -> str | None:
 class LegalHolds:
     """Implements `ports.PlatformHolds`."""
 
+    cap = None
     chunk_size = 50
     is_per_matter = True
 

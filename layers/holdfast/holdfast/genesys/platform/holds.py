@@ -15,6 +15,8 @@ _NO_CONTENT = 204
 class DeletionProtection:
     """Implements `ports.PlatformHolds`."""
 
+    # Source: Resource Center, "Protect recordings from deletion for a legal hold directive" (stored copy).
+    cap = 1_000
     chunk_size = 100
     is_per_matter = False
 
@@ -47,19 +49,33 @@ class DeletionProtection:
         """Set the protection.
 
         Newer versions of the platform name the failures of a call, older ones reject the whole call for one
-        of them. A rejected call is halved until the ones to blame stand alone.
+        of them. A rejected call is halved until the ones to blame stand alone; when the first of them is
+        beyond the cap, so is everything after it, and is not asked for.
         """
-        try:
-            body = {"conversationIds": list(conversation_ids)}
-            answer = self._transport.put(_PROTECTION, body, {"protect": str(protect).lower()})
-        except (PlatformRejected, PlatformConflict) as rejected:
-            if len(conversation_ids) == 1:
-                return [HoldRefusal(conversation_ids[0], _kind_of(rejected))]
-            middle = len(conversation_ids) // 2
-            return [
-                *self._set(conversation_ids[:middle], protect=protect),
-                *self._set(conversation_ids[middle:], protect=protect),
-            ]
+        refusals: list[HoldRefusal] = []
+        waiting, is_full = [list(conversation_ids)], False
+        while waiting:
+            part, *waiting = waiting
+            if is_full:
+                refusals += [HoldRefusal(one, RefusalKind.CAP_REACHED) for one in part]
+                continue
+            try:
+                refusals += self._set_part(part, protect=protect)
+            except (PlatformRejected, PlatformConflict) as rejected:
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    waiting = [part[:middle], part[middle:], *waiting]
+                else:
+                    kind = _kind_of(rejected)
+                    refusals.append(HoldRefusal(part[0], kind))
+                    is_full = kind is RefusalKind.CAP_REACHED
+        return refusals
+
+    def _set_part(
+        self, conversation_ids: Sequence[ConversationId], *, protect: bool
+    ) -> Sequence[HoldRefusal]:
+        body = {"conversationIds": list(conversation_ids)}
+        answer = self._transport.put(_PROTECTION, body, {"protect": str(protect).lower()})
         if answer.status == _NO_CONTENT or not answer.content:
             return []
         return [
