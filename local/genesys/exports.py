@@ -39,6 +39,7 @@ class Exports:
     deliveries: list[Delivery] = field(default_factory=list)
     export_dates: dict[str, datetime] = field(default_factory=dict)
     exported_at: dict[str, datetime] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
     _jobs_of: dict[str, list[RecordingJob]] = field(default_factory=dict)
     _uploaded_at: dict[str, datetime] = field(default_factory=dict)
     _in_hand: Counter[str] = field(default_factory=Counter)
@@ -81,7 +82,7 @@ class Exports:
             query=dict(query),
             created_at=now,
             conversations=found,
-            outcome=outcome_of(found, self._failures, sensitive=sensitive, screen=screen),
+            outcome=outcome_of(found, self._failures, self.deleted, sensitive=sensitive, screen=screen),
             timing=self.scenario.organization.timing,
             fault=self._fault_for(number, found),
             action_at=action_at,
@@ -117,6 +118,14 @@ class Exports:
             if one.job_id != job.id or (one.recording is not None and one.recording.id in kept)
         ]
         job.cancelled_at = now
+
+    def delete(self, recordings: Sequence[Recording]) -> None:
+        """What is gone is in no later job, and comes from none that has not written it."""
+        gone = {one.id for one in recordings}
+        self.deleted |= gone
+        self.deliveries = [
+            one for one in self.deliveries if one.recording is None or one.recording.id not in gone
+        ]
 
     def _fault_for(self, number: int, conversations: Sequence[Conversation]) -> JobFault | None:
         for fault in self.scenario.job_faults:

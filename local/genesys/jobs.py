@@ -87,13 +87,19 @@ class RecordingJob:
 
 
 def outcome_of(
-    conversations: tuple[Conversation, ...], failures: dict[str, int], *, sensitive: bool, screen: bool
+    conversations: tuple[Conversation, ...],
+    failures: dict[str, int],
+    deleted: set[str],
+    *,
+    sensitive: bool,
+    screen: bool,
 ) -> Outcome:
-    """`failures` counts, by recording, the jobs in which it has failed before."""
+    """`failures` counts, by recording, the jobs in which it has failed before; `deleted` are gone by now."""
     exported, failed, skipped = [], [], []
     for one in conversations:
         for recording in one.recordings:
-            if recording.fate is Fate.DELETED or (recording.subtype == "Screen" and not screen):
+            is_gone = recording.fate is Fate.DELETED or recording.id in deleted
+            if is_gone or (recording.subtype == "Screen" and not screen):
                 continue
             recovers = recording.recovers_after_jobs
             if recording.fate is Fate.SKIP or (recording.sensitive and not sensitive):

@@ -28,6 +28,7 @@ class Recording:
     size_bytes: int
     sensitive: bool = False
     delete_date: datetime | None = None
+    delete_after_s: float | None = None
     fate: Fate = Fate.NORMAL
     late_s: float = 0.0
     recovers_after_jobs: int | None = None
@@ -180,6 +181,7 @@ def _recordings(
             size_bytes=group.size_bytes,
             sensitive=recording_id in sensitive,
             delete_date=group.delete_date,
+            delete_after_s=group.delete_after_s,
         )
     if group.screen:
         yield Recording(
@@ -192,6 +194,7 @@ def _recordings(
             user_ids=users[:1],
             size_bytes=group.screen_size_bytes,
             delete_date=group.delete_date,
+            delete_after_s=group.delete_after_s,
         )
 
 

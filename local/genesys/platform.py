@@ -78,11 +78,30 @@ class Platform:
     protected: set[str] = field(default_factory=set)
     recording_jobs: dict[str, RecordingJob] = field(default_factory=dict)
     details_jobs: dict[str, DetailsJob] = field(default_factory=dict)
+    delete_dates: dict[str, tuple[datetime, Recording]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.protected.update(
             one.id for one in self.organisation.conversations.values() if one.already_protected
         )
+
+    def begin(self, now: datetime) -> None:
+        """Fixes when retention deletes what: some dates count from the simulator's start."""
+        for one in self.organisation.recordings:
+            after_s = one.delete_after_s
+            at = one.delete_date if after_s is None else now + timedelta(seconds=after_s)
+            if at:
+                self.delete_dates[one.id] = (at, one)
+
+    def expire(self, now: datetime) -> None:
+        """Deletes what is due; protection outlasts a date that passes under it, and no longer."""
+        due = [
+            one
+            for at, one in self.delete_dates.values()
+            if at <= now and one.id not in self.exports.deleted and one.conversation_id not in self.protected
+        ]
+        if due:
+            self.exports.delete(due)
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -125,6 +144,12 @@ class Platform:
             Endpoint("GET", f"{jobs}/{{job_id}}/failedrecordings", self.failed_recordings, view_job),
             Endpoint("GET", metadata, self.metadata, _VIEW_RECORDING),
             Endpoint("GET", f"{metadata}/{{recording_id}}", self.one_metadata, _VIEW_RECORDING),
+            Endpoint(
+                "GET",
+                "/api/v2/recordings/retention/query",
+                self.retention,
+                Needs(any_of=("recording:recording:view",)),
+            ),
             Endpoint("PUT", protection, self.protect),
             Endpoint("POST", protection, self.read_protection),
         ]
@@ -454,7 +479,7 @@ class Platform:
             "id": recording.id,
             "conversationId": recording.conversation_id,
             "media": _PLATFORM_MEDIA[recording.medium],
-            "fileState": "DELETED" if recording.fate is Fate.DELETED else "AVAILABLE",
+            "fileState": "DELETED" if self._is_gone(recording) else "AVAILABLE",
             "sessionId": recording.session_id,
             "annotations": [],
             "region": self.scenario.organization.region,
@@ -466,7 +491,7 @@ class Platform:
             # the platform tells the times of screen recordings only
             body["startTime"], body["endTime"] = iso(recording.started_at), iso(recording.ended_at)
         for name, at in (
-            ("deleteDate", recording.delete_date),
+            ("deleteDate", self.delete_dates.get(recording.id, (None, None))[0]),
             ("exportDate", self.exports.export_dates.get(recording.id)),
             ("exportedDate", self.exports.exported_at.get(recording.id)),
         ):
@@ -487,7 +512,7 @@ class Platform:
         for conversation_id in wanted:
             one = self.organisation.conversations.get(conversation_id)
             new = conversation_id not in self.protected and conversation_id not in accepted
-            if one is None or not one.recordings:
+            if one is None or all(recording.id in self.exports.deleted for recording in one.recordings):
                 failed.append(
                     _failed(conversation_id, "recording.conversation.not.found", "Conversation not found")
                 )
@@ -517,6 +542,40 @@ class Platform:
         if self.scenario.organization.protection_response == 204:
             return Answer(204)
         return Answer(200, {"failedUpdates": failed})
+
+    def _is_gone(self, recording: Recording) -> bool:
+        return recording.fate is Fate.DELETED or recording.id in self.exports.deleted
+
+    # --- retention --------------------------------------------------------------------------------
+
+    def retention(self, call: Call) -> Answer:
+        path, name = "/api/v2/recordings/retention/query", "retentionThresholdDays"
+        if name not in call.query:
+            raise refused(name, "a number of days", None, "invalid.query.param.value")
+        retained_since = call.now - timedelta(days=call.whole(name, 0, least=0))
+        page_size = call.whole("pageSize", 25, most=500)
+        due = sorted(
+            (at, one.id, one)
+            for at, one in self.delete_dates.values()
+            if one.ended_at < retained_since and not self._is_gone(one)
+        )
+        start = _from_cursor(call.query.get("cursor"), path)
+        body: dict[str, Any] = {
+            "entities": [
+                {
+                    "conversationId": one.conversation_id,
+                    "recordingId": one.id,
+                    "creationTime": iso(one.started_at),
+                    "deleteDate": iso(at),
+                }
+                for at, _, one in due[start : start + page_size]
+            ],
+            "selfUri": f"{path}?{urlencode(call.query)}",
+        }
+        if start + page_size < len(due):
+            following: dict[str, str] = dict(call.query) | {"cursor": _cursor(path, start + page_size)}
+            body["nextUri"] = f"{path}?{urlencode(following)}"
+        return Answer(200, body)
 
     def read_protection(self, call: Call) -> Answer:
         return Answer(

@@ -75,6 +75,7 @@ class Group:
     already_protected: int = 0
     external_tag: str | None = None
     delete_date: datetime | None = None
+    delete_after_s: float | None = None
     size_bytes: int = 2000
     screen_size_bytes: int = 2000
 
@@ -325,6 +326,8 @@ def _group_contradictions(where: str, group: Mapping[str, Any]) -> Iterator[str]
         parse_interval(group["interval"])
     except ValueError as error:
         yield f"{where}.interval: {error}"
+    if "delete_date" in group and "delete_after_s" in group:
+        yield f"{where}.delete_after_s: expected it or delete_date, found both"
     if "delete_date" in group:
         yield from _time_fault(f"{where}.delete_date", group["delete_date"])
     with_recording = group["count"] - group.get("no_recording", 0)

@@ -80,6 +80,7 @@ class Simulator:
         organisation = build(scenario)
         self.exports = Exports(scenario, organisation)
         self.platform = Platform(scenario, organisation, self.access, self.exports)
+        self.platform.begin(self.clock.now())
         self.compliance = Compliance(scenario, self.access, self.exports)
         self._endpoints: list[Endpoint] = [*self.platform.endpoints(), *self.compliance.endpoints()]
         self._writer = writer
@@ -105,7 +106,7 @@ class Simulator:
     def deliver_due(self) -> int:
         """Writes what is due, one object after the other; gives the number of deliveries."""
         count = 0
-        while due := self.exports.due(self.clock.now()):
+        while due := self._due():
             for delivery in due:
                 self._finish(delivery, written=self._write(delivery))
             count += len(due)
@@ -123,7 +124,7 @@ class Simulator:
             running: set[asyncio.Task[None]] = set()
             try:
                 while True:
-                    for delivery in self.exports.due(self.clock.now()):
+                    for delivery in self._due():
                         task = asyncio.create_task(one(delivery))
                         running.add(task)
                         task.add_done_callback(running.discard)
@@ -132,6 +133,11 @@ class Simulator:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for task in running:
                     task.cancel()
+
+    def _due(self) -> list[Delivery]:
+        now = self.clock.now()
+        self.platform.expire(now)
+        return self.exports.due(now)
 
     def _write(self, delivery: Delivery) -> bool:
         files = self.exports.files(delivery)
@@ -210,6 +216,7 @@ class Simulator:
         try:
             self._check_size(asked)
             now = self.clock.now()
+            self.platform.expire(now)
             if (asked.method, asked.path) == ("POST", "/oauth/token"):
                 return self._token(asked, now)
             endpoint, path = self._endpoint(asked.method, asked.path)

@@ -132,6 +132,7 @@ class House:
     catalogue: CatalogueInMemory = field(default_factory=CatalogueInMemory)
     manifests: ManifestsInMemory = field(default_factory=ManifestsInMemory)
     holds: PlatformHoldsInMemory = field(default_factory=PlatformHoldsInMemory)
+    deletions: DeletionsInMemory = field(default_factory=DeletionsInMemory)
     runs: RunsInMemory = field(default_factory=RunsInMemory)
     bus: RequestBusInMemory = field(default_factory=RequestBusInMemory)
     patience: Patience = field(default_factory=Patience)
@@ -143,7 +144,6 @@ class House:
     arrival_queue: ArrivalQueueInMemory = field(init=False)
     hash_queue: HashQueueInMemory = field(init=False)
     jobs: ExportJobsInMemory = field(init=False)
-    deletions: DeletionsInMemory = field(init=False)
 
     def __post_init__(self) -> None:
         self.conversations = ConversationsInMemory(self.effects)
@@ -151,7 +151,6 @@ class House:
         self.arrival_queue = ArrivalQueueInMemory(self.effects)
         self.hash_queue = HashQueueInMemory(self.effects)
         self.jobs = ExportJobsInMemory(self.clock)
-        self.deletions = DeletionsInMemory(self.clock)
 
     def observable(self) -> object:
         """Copy all that anybody can see of the world, logs and metrics apart."""

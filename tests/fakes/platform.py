@@ -197,23 +197,22 @@ class ManifestsInMemory:
 
 @dataclass(slots=True)
 class DeletionsInMemory:
-    """Implements `ports.DeletionSchedule`; `queries` are the days and cursors asked for."""
+    """Implements `ports.DeletionSchedule`; everything is old enough. `queries` are the days and cursors asked
+    for.
+    """
 
-    clock: Clock
     delete_dates: list[tuple[ConversationId, datetime]] = field(default_factory=list)
     page_size: int = 2
     failures: list[Exception] = field(default_factory=list)
     queries: list[tuple[int, str | None]] = field(default_factory=list)
 
-    def page(self, within_days: int, cursor: str | None) -> DeletionPage:
-        self.queries.append((within_days, cursor))
+    def page(self, retained_days: int, cursor: str | None) -> DeletionPage:
+        self.queries.append((retained_days, cursor))
         if self.failures:
             raise self.failures.pop(0)
-        until = self.clock.now() + timedelta(days=within_days)
-        due = [one for one in self.delete_dates if one[1] <= until]
         start = int(cursor or 0)
         end = start + self.page_size
-        return DeletionPage(due[start:end], str(end) if end < len(due) else None)
+        return DeletionPage(self.delete_dates[start:end], str(end) if end < len(self.delete_dates) else None)
 
 
 @dataclass(slots=True)

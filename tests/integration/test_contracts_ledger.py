@@ -585,6 +585,31 @@ def test_every_matter_has_a_hold_of_its_own_beside_the_one_that_all_share(ledger
     assert [entry.matter_id for entry in dossier.entries].count(M) == 2
 
 
+def test_what_is_held_for_all_matters_is_listed_once_and_nothing_else_is(ledger: Ledger) -> None:
+    for number in (1, 2):
+        ledger.claims.claim(_claim(number=number))
+        ledger.claims.mark_platform_hold([conversation_id(number)], None, PlatformHold.PLACING)
+    ledger.claims.mark_platform_hold([TWO], M, PlatformHold.PLACING)
+    none_yet = ledger.claims.held_for_all()
+
+    for _ in range(2):
+        ledger.claims.confirm_platform_hold(ONE, None, LATER)
+        ledger.claims.confirm_platform_hold(TWO, M, LATER)
+
+    assert none_yet == frozenset()
+    assert ledger.claims.held_for_all() == {ONE}
+
+
+def test_a_matters_claims_are_found_among_many(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim(M, number=1))
+    ledger.claims.claim(_claim(OTHER_M, number=2))
+    everyone = [conversation_id(number) for number in range(130)]
+
+    assert ledger.claims.claimed_among(everyone, M) == {ONE}
+    assert ledger.claims.claimed_among([TWO], OTHER_M) == {TWO}
+    assert ledger.claims.claimed_among([], M) == frozenset()
+
+
 def test_a_matter_that_claims_nothing_holds_nothing(ledger: Ledger) -> None:
     ledger.claims.claim(_claim(M))
 

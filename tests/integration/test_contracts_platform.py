@@ -12,8 +12,10 @@ from holdfast.domain.media import Medium
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.states import BatchState
 from holdfast.errors import PlatformConflict, PlatformNotFound, TooManyJobs
+from holdfast.genesys.compliance.deletions import NoDeletions
 from holdfast.ports import (
     Clock,
+    DeletionSchedule,
     ExportJobs,
     ExportSelection,
     HoldRefusal,
@@ -25,6 +27,7 @@ from holdfast.ports import (
 from tests.fakes.clock import NOON, HandDrivenClock
 from tests.fakes.platform import (
     CatalogueInMemory,
+    DeletionsInMemory,
     ExportJobsInMemory,
     PlatformHoldsInMemory,
     ScopeInMemory,
@@ -47,6 +50,7 @@ class Platform:
     jobs: ExportJobs
     catalogue: RecordingCatalogue
     holds: PlatformHolds
+    deletions: DeletionSchedule
     clock: Clock
     let_time_pass: Callable[[], None]
 
@@ -73,6 +77,7 @@ def _in_memory(*, is_per_matter: bool = False) -> Platform:
         jobs,
         CatalogueInMemory(),
         PlatformHoldsInMemory(refusing={UNKNOWN: RefusalKind.NOT_FOUND}, is_per_matter=is_per_matter),
+        DeletionsInMemory([(everyone[0].conversation_id, NOON + LONG_AGO)]),
         clock,
         let_time_pass,
     )
@@ -80,13 +85,15 @@ def _in_memory(*, is_per_matter: bool = False) -> Platform:
 
 def _simulated() -> Platform:
     # How the vendor refuses a job too many is not documented; a 429 would be a throttling like any other.
-    simulated = tenant(group("calls", COUNT), organization={"third_job_error": 400})
+    dated = group("dated", 1, delete_after_s=86_400)
+    simulated = tenant(dated, group("calls", COUNT - 1), organization={"third_job_error": 400})
     return Platform(
         simulated.ids,
         simulated.scope,
         simulated.jobs,
         simulated.catalogue,
         simulated.holds,
+        simulated.deletions,
         simulated.clock,
         lambda: simulated.clock.pass_s(1),
     )
@@ -106,6 +113,7 @@ def _simulated_compliance() -> Platform:
         simulated.bulk,
         simulated.catalogue,
         simulated.legal_holds,
+        NoDeletions(),
         simulated.clock,
         lambda: simulated.clock.pass_s(1),
     )
@@ -267,6 +275,21 @@ def test_letting_go_for_one_matter_leaves_what_another_holds_for_itself(platform
     platform.holds.release([first], MATTER)
 
     assert platform.holds.held_among([first], other) == ({first} if platform.holds.is_per_matter else set())
+
+
+def test_a_schedule_of_deletions_ends_and_names_conversations_with_aware_times(platform: Platform) -> None:
+    page = platform.deletions.page(0, None)
+
+    assert page.cursor is None
+    assert {cid for cid, _ in page.delete_dates} <= set(platform.ids)
+    assert all(delete_at > platform.clock.now() for _, delete_at in page.delete_dates)
+    # Only the documented API tells of deletions.
+    assert bool(page.delete_dates) is not isinstance(platform.deletions, NoDeletions)
+
+
+def test_a_cap_is_known_where_protection_is_shared(platform: Platform) -> None:
+    assert platform.holds.cap is None or platform.holds.cap > 0
+    assert platform.holds.is_per_matter or platform.holds.cap
 
 
 def test_conversations_by_voice_belong_to_one_lot(platform: Platform) -> None:

@@ -21,6 +21,7 @@ from holdfast.errors import (
     PlatformNotFound,
     PlatformRejected,
     PlatformThrottled,
+    PlatformUnavailable,
     ScopeQueryFailed,
     SensitiveNotPermitted,
     TooManyJobs,
@@ -28,6 +29,7 @@ from holdfast.errors import (
 )
 from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
 from holdfast.genesys.platform.holds import DeletionProtection
+from holdfast.genesys.platform.retention import RetentionSchedule
 from holdfast.genesys.platform.scope import AnalyticsScope
 from holdfast.genesys.platform.setup import OrganizationSetup
 from holdfast.genesys.token import ClientCredentials, TokenSource
@@ -51,6 +53,7 @@ MATTER = MatterId("M-1")
 UNKNOWN = ConversationId("00000000-0000-4000-8000-00000000dead")
 JOBS = "/api/v2/recording/jobs"
 PROTECTION = "/api/v2/recordings/deletionprotection"
+RETENTION = "/api/v2/recordings/retention/query"
 
 
 class Nowhere:
@@ -78,6 +81,7 @@ class Tenant:
         self.scope = AnalyticsScope(self.transport, page_size=7)
         self.catalogue = RecordingMetadataCatalogue(self.transport)
         self.holds = DeletionProtection(self.transport)
+        self.deletions = RetentionSchedule(self.transport)
 
     def transport_of(self, role: str, secret: str = "") -> Transport:
         client = next(one for one in self.simulator.access.clients.values() if one.role == role)
@@ -668,6 +672,23 @@ def test_beyond_the_cap_the_rest_is_refused_as_such(form: int) -> None:
     assert us.holds.held_among(us.ids, MATTER) == frozenset(us.ids) - {one.conversation_id for one in refused}
 
 
+def test_beyond_the_cap_the_rest_of_a_chunk_is_not_asked_one_by_one() -> None:
+    us = tenant(group(count=100), organization={"protection_response": 204, "protection_cap": 37})
+
+    refused = us.holds.place(us.ids, MATTER)
+
+    assert [one.conversation_id for one in refused] == us.ids[37:]
+    assert us.simulator.platform.protected == set(us.ids[:37])
+    assert len(us.asked("PUT", PROTECTION)) <= 1 + 2 * 7
+
+
+def test_the_vendors_cap_is_known_and_may_be_another_one() -> None:
+    us = tenant()
+
+    assert us.holds.cap == 1_000
+    assert DeletionProtection(us.transport, cap=7).cap == 7
+
+
 def test_what_was_protected_before_us_is_seen() -> None:
     us = tenant(group(count=9, already_protected=4))
 
@@ -709,6 +730,59 @@ def test_a_lost_answer_to_a_hold_is_asked_for_again() -> None:
 
     assert us.holds.place(us.ids, MATTER) == []
     assert us.holds.held_among(us.ids, MATTER) == frozenset(us.ids)
+
+
+# --- what is about to be deleted
+
+
+def _deletions(us: Tenant, days: int = 0) -> list[tuple[ConversationId, datetime]]:
+    found: list[tuple[ConversationId, datetime]] = []
+    cursor: str | None = None
+    while True:
+        page = us.deletions.page(days, cursor)
+        found += page.delete_dates
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def test_delete_dates_are_read_to_the_last_page() -> None:
+    us = tenant(group(count=600, delete_after_s=86_400, screen=True), group("kept", count=3))
+
+    found = _deletions(us)
+
+    assert {cid for cid, _ in found} == {one.id for one in us.conversations if one.group != "kept"}
+    assert len(found) == 1_200
+    assert {at for _, at in found} == {NOW + timedelta(days=1)}
+    assert len(us.asked("GET", RETENTION)) == 3
+
+
+def test_of_younger_recordings_nothing_is_read() -> None:
+    """The conversations are of March; it is June."""
+    us = tenant(group(count=2, delete_after_s=86_400))
+
+    assert (len(_deletions(us, 80)), _deletions(us, 100)) == (2, [])
+
+
+@pytest.mark.parametrize("next_uri", ["/api/v2/recordings/retention/query?pageNumber=2", "/?cursor="])
+def test_a_next_page_without_its_cursor_is_no_end(next_uri: str) -> None:
+    body = {"entities": [], "nextUri": next_uri}
+    us = tenant(faults={"requests": [{"when": {"path": RETENTION}, "then": {"status": 200, "body": body}}]})
+
+    with pytest.raises(PlatformUnavailable, match="expected a cursor in nextUri"):
+        us.deletions.page(0, None)
+
+
+def test_a_platform_that_repeats_its_cursor_is_not_read_for_ever() -> None:
+    entity = {"conversationId": ADA.upper(), "recordingId": BEN, "archiveDate": "2026-06-02T00:00:00Z"}
+    dated = entity | {"deleteDate": "2026-06-02T00:00:00Z"}
+    body = {"entities": [entity, dated], "nextUri": "/?pageSize=500&cursor=again"}
+    us = tenant(faults={"requests": [{"when": {"path": RETENTION}, "then": {"status": 200, "body": body}}]})
+
+    first, second = us.deletions.page(0, None), us.deletions.page(0, "again")
+
+    assert (first.cursor, second.cursor) == ("again", None)
+    assert list(first.delete_dates) == [(ADA, datetime(2026, 6, 2, tzinfo=UTC))]
 
 
 # --- set-up

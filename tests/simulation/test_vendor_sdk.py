@@ -16,7 +16,8 @@ A = "0a6f0d1e-0000-4000-8000-000000000001"
 def test_the_vendors_own_sdk_works_with_nothing_changed_but_the_host(start_simulator: Any) -> None:
     day = "2026-03-02T00:00:00Z/2026-03-03T00:00:00Z"
     group = {"name": "voice", "count": 10, "medium": "voice", "custodians": [A], "interval": day}
-    chat = {"name": "chat", "count": 2, "medium": "chat", "custodians": [A], "interval": day}
+    chat = {"name": "chat", "count": 3, "medium": "chat", "custodians": [A], "interval": day}
+    chat["delete_after_s"] = 86_400
     running = start_simulator(
         {
             "schema_version": 1,
@@ -56,6 +57,7 @@ def test_the_vendors_own_sdk_works_with_nothing_changed_but_the_host(start_simul
         "hold_failures": 0,
         "held": 10,
         "held_after_release": 0,
+        "delete_dates": [3, True],
         "limited": [403, "missing.permissions"],
         "nobody": 400,
     }

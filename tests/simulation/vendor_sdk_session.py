@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import PureCloudPlatformClientV2 as Genesys
 from PureCloudPlatformClientV2.rest import ApiException
@@ -128,6 +129,14 @@ def main() -> None:
     seen["held"] = len(recording.post_recordings_deletionprotection(body=hold))
     recording.put_recordings_deletionprotection(protect=False, body=hold)
     seen["held_after_release"] = len(recording.post_recordings_deletionprotection(body=hold))
+
+    page = recording.get_recordings_retention_query(0, page_size=2)
+    dates = [(one.conversation_id, one.recording_id, one.delete_date) for one in page.entities]
+    while page.next_uri:
+        following = parse_qs(urlsplit(page.next_uri).query)["cursor"][0]
+        page = recording.get_recordings_retention_query(0, cursor=following, page_size=2)
+        dates += [(one.conversation_id, one.recording_id, one.delete_date) for one in page.entities]
+    seen["delete_dates"] = [len(set(dates)), all(one[2].tzinfo is not None for one in dates)]
 
     try:
         Genesys.RecordingApi(api_client("limited")).put_recordings_deletionprotection(protect=True, body=hold)

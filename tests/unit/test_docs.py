@@ -42,6 +42,7 @@ from holdfast.domain.states import BatchState, PlatformHold, RequestState
 from holdfast.errors import HoldfastError
 from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
 from holdfast.genesys.platform.holds import DeletionProtection
+from holdfast.genesys.platform.retention import RetentionSchedule
 from holdfast.genesys.platform.scope import AnalyticsScope
 from holdfast.genesys.platform.setup import OrganizationSetup
 from holdfast.genesys.token import AccessToken
@@ -297,6 +298,7 @@ USES: Mapping[tuple[str, str], Use] = {
         [ConversationId(SOME_ID)], MatterId("M-1")
     ),
     ("holds", "place"): lambda t, *_: DeletionProtection(t).place([ConversationId(SOME_ID)], MatterId("M-1")),
+    ("deletions", "page"): lambda t, *_: RetentionSchedule(t).page(0, None),
     ("setup", "findings"): lambda t, _, integration: OrganizationSetup(
         t, organization_id=SOME_ID, integration_id=integration
     ).findings(MatterId("M-1")),
@@ -311,6 +313,7 @@ PORTS = {
     "jobs": ports.ExportJobs,
     "catalogue": ports.RecordingCatalogue,
     "holds": ports.PlatformHolds,
+    "deletions": ports.DeletionSchedule,
     "setup": ports.PlatformSetup,
 }
 ALWAYS_ALLOWED = {"GET /api/v2/tokens/me", "POST /api/v2/recordings/deletionprotection"}

@@ -14,6 +14,7 @@ DEPLOYED = {
     "GENESYS_INTEGRATION_ID": INTEGRATION,
     "BATCH_SIZE": "2000",
     "DATA_WAIT_SECONDS": "7200",
+    "PROTECTION_CAP": "1000",
     "JOB_DEADLINE_SECONDS": "3600",
     "DELIVERY_DEADLINE_SECONDS": "5400",
 }
@@ -39,6 +40,7 @@ def test_what_was_deployed_well_has_no_faults() -> None:
         ("GENESYS_INTEGRATION_ID", f"{INTEGRATION}\n"),
         ("BATCH_SIZE", "many"),
         ("BATCH_SIZE", "-1"),
+        ("PROTECTION_CAP", "none"),
         ("BATCH_SIZE", "٣"),
         ("DATA_WAIT_SECONDS", "2d"),
         ("DELIVERY_DEADLINE_SECONDS", "1.5"),
@@ -61,7 +63,7 @@ def test_a_missing_setting_is_a_fault(name: str) -> None:
 
 
 def test_all_faults_are_named_at_once() -> None:
-    assert len(Settings({}).faults()) == 8
+    assert len(Settings({}).faults()) == 9
 
 
 def test_a_text_is_given_or_missed_by_name() -> None:

@@ -346,11 +346,17 @@ def platform_holds() -> PlatformHolds:
     from holdfast.genesys.compliance.holds import LegalHolds  # noqa: PLC0415
     from holdfast.genesys.platform.holds import DeletionProtection  # noqa: PLC0415
 
-    dialects: Mapping[str, Callable[..., PlatformHolds]] = {
-        "platform": DeletionProtection,
-        "compliance": LegalHolds,
+    def protection() -> PlatformHolds:
+        return DeletionProtection(_transport(), cap=settings().number("PROTECTION_CAP"))
+
+    def legal_holds() -> PlatformHolds:
+        return LegalHolds(_transport())
+
+    dialects: Mapping[str, Callable[[], PlatformHolds]] = {
+        "platform": protection,
+        "compliance": legal_holds,
     }
-    return _in_dialect(dialects)(_transport())
+    return _in_dialect(dialects)()
 
 
 @cache

@@ -236,19 +236,17 @@ class PlatformHolds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeletionPage:
-    """Some of the recordings the platform is about to delete, as conversation and time; `cursor` is None on
-    the last page.
-    """
+    """When the platform deletes some recordings, by conversation; `cursor` is None on the last page."""
 
     delete_dates: Sequence[tuple[ConversationId, datetime]]
     cursor: str | None
 
 
 class DeletionSchedule(Protocol):
-    """What the platform's own retention is about to delete, in the whole organisation."""
+    """When the platform's own retention deletes what, in the whole organisation."""
 
-    def page(self, within_days: int, cursor: str | None) -> DeletionPage:
-        """Read the page at a cursor (None: the first) of what is deleted within so many days."""
+    def page(self, retained_days: int, cursor: str | None) -> DeletionPage:
+        """Read the page at a cursor (None: the first) of what is retained for more than so many days."""
 
 
 @dataclass(frozen=True, slots=True)

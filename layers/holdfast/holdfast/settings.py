@@ -74,6 +74,7 @@ class Settings:
             for name in (
                 "BATCH_SIZE",
                 "DATA_WAIT_SECONDS",
+                "PROTECTION_CAP",
                 "DELIVERY_DEADLINE_SECONDS",
                 "JOB_DEADLINE_SECONDS",
             )

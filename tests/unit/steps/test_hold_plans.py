@@ -14,8 +14,8 @@ from holdfast.domain.states import BatchState, PlatformHold, RequestState
 from holdfast.errors import LedgerRuleBroken, PermissionMissing, PlatformThrottled
 from holdfast.ports import Counter, RefusalKind
 from holdfast.steps import plan_holds as planning
-from holdfast.steps.plan_holds import CIRCLES_DAYS, SPARE
-from tests.fakes.house import DEADLINE, JOB_DEADLINE, House, Patience
+from holdfast.steps.plan_holds import SPARE
+from tests.fakes.house import DEADLINE, JOB_DEADLINE, House, Patience, at
 from tests.fakes.story import conversation_id, deliver, end_job, exported, planned, reconciled
 
 DAY = timedelta(days=1)
@@ -45,10 +45,10 @@ def _apply(house: House, *, early: bool = False) -> HoldsPlanned:
     return planned
 
 
-def _standing(house: House, *numbers: int) -> list[PlatformHold | str | None]:
+def _standing(house: House, *numbers: int) -> list[str | None]:
     """Tell the state of each, or the reason of its refusal."""
     holds = house.conversations.platform_holds(_ids(*numbers), None)
-    return [hold and (hold.reason or hold.state) for hold in holds.values()]
+    return [(hold.reason or hold.state) if hold else None for hold in holds.values()]
 
 
 def _listed(house: House, planned: HoldsPlanned) -> list[list[ConversationId]]:
@@ -303,7 +303,7 @@ def test_planning_goes_on_batch_by_batch_and_page_by_page_where_time_ran_out() -
     assert _listed(house, plan) == at_once
     assert at_once[0] == _ids(5, 4)
     assert len(statuses) > 3
-    assert house.deletions.queries[:3] == [(7, None), (7, "2"), (30, None)]
+    assert [cursor for _, cursor in house.deletions.queries] == [None, "2"]
 
 
 def _three_batches(house: House) -> None:
@@ -314,16 +314,18 @@ def _three_batches(house: House) -> None:
     assert house.reconcile().done
 
 
-def test_circles_grow_only_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "SPARE", 0)
-    house = reconciled(1, 2, 3)
-    house.holds.cap = 2
-    _deleted_in(house, (3, DAY), (2, 20 * DAY), (1, 80 * DAY))
+@pytest.mark.parametrize(
+    ("now", "days"),
+    [("2026-04-09T00:00:00+00:00", 1), ("2026-04-08T23:59:59+00:00", 0), ("2026-03-05T00:00:00+00:00", 0)],
+)
+def test_what_is_younger_than_anything_in_scope_need_not_be_read(now: str, days: int) -> None:
+    """The scope ends on 8 March; a conversation in it may last for a month."""
+    house = planned((1,))
+    house.clock.forward(at(now) - house.clock.now())
 
-    plan = _plan(house)
+    house.plan_holds(early=True)
 
-    assert {days for days, _ in house.deletions.queries} == set(CIRCLES_DAYS[:2])
-    assert _listed(house, plan)[0] == _ids(3, 2)
+    assert house.deletions.queries == [(days, None)]
 
 
 def test_planning_that_is_throttled_waits_as_it_is_told_and_loses_nothing() -> None:
@@ -388,7 +390,7 @@ def test_what_would_be_deleted_before_it_can_be_delivered_is_held_before_the_exp
     assert _listed(house, plan)[0] == _ids(3)
     assert _standing(house, 1, 2, 3) == [None, None, PlatformHold.HELD]
     assert house.request.state is RequestState.OPEN
-    assert house.deletions.queries == [(4, None)]
+    assert [cursor for _, cursor in house.deletions.queries] == [None, "2"]
     assert house.jobs.jobs == {}
     entries = [json.loads(one.canonical) for one in house.conversations.dossier(conversation_id(3)).entries]
     assert [one["type"] for one in entries] == ["claimed", "held_at_platform"]

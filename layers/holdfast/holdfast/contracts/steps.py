@@ -249,11 +249,12 @@ class Reconciled(_Message):
 class HoldPlanning(Run):
     """Where planning holds stands; `early`: only what the platform is about to delete.
 
-    `circle` and `page` say how far the platform's deletions are read, `batch` which batch is next.
+    `page` says how far the platform's deletions are read, `are_read` whether all are, `batch` which batch is
+    next.
     """
 
     early: bool = False
-    circle: int = 0
+    are_read: bool = False
     page: str = ""
     batch: int = 0
 
@@ -264,7 +265,7 @@ class HoldsPlanned(_Message):
     """
 
     status: Literal["MORE", "PLANNED", "NOTHING"]
-    circle: int = 0
+    are_read: bool = False
     page: str = ""
     batch: int = 0
     wait_s: int

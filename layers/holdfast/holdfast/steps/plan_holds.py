@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
-from math import ceil
 
+from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import HoldPlanning, HoldsPlanned
 from holdfast.domain.hold_order import Evidence, first, place_of, soonest
 from holdfast.domain.reconciliation import Reason
@@ -27,10 +27,10 @@ from holdfast.steps.hold_chunks import judged
 
 # Beyond what is left of the cap, so many are asked for all the same: only the platform's answer is certain.
 SPARE = 100
-# Deletions are read in growing circles: whoever is within one is earlier than all beyond it.
-CIRCLES_DAYS = (7, 30, 90, 365)
-# Some of those that are deleted soon may be of other requests of the matter.
+# So many delete dates are kept, the earliest; some may be of other requests of the matter.
 MOST_DATES = 5_000
+# A conversation may go on, and its recordings begin, after the interval that selects it.
+LONGEST_CONVERSATION = timedelta(days=31)
 # Of more conversations it is not asked which of them the platform protects by chance.
 READ_BACK_MOST = 10_000
 
@@ -57,6 +57,8 @@ def plan_holds(
     if cap is None:
         return HoldsPlanned(status="NOTHING" if planning.early else "PLANNED", wait_s=MIN_WAIT_S)
     request = requests.read(planning.matter_id, planning.request_id)
+    interval = DiscoveryRequest.model_validate_json(request.body).scope.to_domain().interval
+    now = clock.now()
     planner = _Planner(
         planning,
         list(batches.of_request(request)),
@@ -64,8 +66,9 @@ def plan_holds(
         claims=claims,
         deletions=deletions,
         files=files,
-        delete_before=clock.now() + lead if planning.early else None,
-        lead=lead,
+        # Whatever the scope selects is at least as old as this; what is younger need not be read.
+        retained_days=max(0, (now - interval.end - LONGEST_CONVERSATION).days),
+        delete_before=now + lead if planning.early else None,
         telemetry=telemetry,
     )
     try:
@@ -88,8 +91,8 @@ class _Planner:
         claims: ClaimBook,
         deletions: DeletionSchedule,
         files: WorkFiles,
+        retained_days: int,
         delete_before: datetime | None,
-        lead: timedelta,
         telemetry: Telemetry,
     ) -> None:
         self._planning = planning
@@ -97,6 +100,7 @@ class _Planner:
         self._claims = claims
         self._deletions = deletions
         self._files = files
+        self._retained_days = retained_days
         self._delete_before = delete_before
         self._telemetry = telemetry
         self._plans = HoldPlanFiles(files, planning.matter_id, planning.request_id, is_early=planning.early)
@@ -104,20 +108,18 @@ class _Planner:
         self._left = max(0, cap - len(self._held))
         self._wanted = self._left + SPARE
         self._conversations = sum(batch.conversations for batch in batches)
-        if planning.early:
-            self._circles: tuple[int, ...] = (ceil(lead / timedelta(days=1)),)
-        else:
-            self._circles = CIRCLES_DAYS if self._conversations > self._left else ()
-        is_resumed = bool(planning.circle or planning.page or planning.batch)
+        is_resumed = planning.are_read or bool(planning.page or planning.batch)
         self._draft = self._plans.draft() if is_resumed else HoldDraft()
+        if not planning.early and self._conversations <= self._left:
+            self._move(are_read=True)
 
     def read_deletions(self, has_time: Callable[[], bool]) -> bool:
-        """Read what the platform is about to delete; answer whether that is done.
+        """Read when the platform deletes what; answer whether that is done.
 
         Raises:
             RefusedError: the platform does not tell, and the run is an early one, which stands on it.
         """
-        while self._planning.circle < len(self._circles):
+        while not self._planning.are_read:
             try:
                 self._read_page()
             except RefusedError as refused:
@@ -125,29 +127,24 @@ class _Planner:
                     raise
                 # An order without delete dates is better than no hold.
                 self._telemetry.warn("delete_dates_unknown", error=type(refused).__name__)
-                self._move(circle=len(self._circles), page="")
+                self._move(are_read=True)
             if not has_time():
                 return False
         return True
 
     def _read_page(self) -> None:
-        circle = self._planning.circle
-        page = self._deletions.page(self._circles[circle], self._planning.page or None)
+        page = self._deletions.page(self._retained_days, self._planning.page or None)
         dated = [
             (cid, delete_at)
             for cid, delete_at in page.delete_dates
             if cid not in self._held and (self._delete_before is None or delete_at <= self._delete_before)
         ]
         ids = list(dict.fromkeys(cid for cid, _ in dated))
-        ours = self._claims.claimed_among(ids, self._planning.matter_id)
-        found = soonest(
-            self._draft.delete_dates, [one for one in dated if one[0] in ours], max(MOST_DATES, self._wanted)
-        )
-        self._draft = replace(self._draft, delete_dates=found)
-        if page.cursor:
-            self._move(page=page.cursor)
-        else:
-            self._move(circle=circle + 1 if len(found) < self._wanted else len(self._circles), page="")
+        ours = self._claims.claimed_among(ids, self._planning.matter_id) if ids else frozenset()
+        more = [one for one in dated if one[0] in ours]
+        delete_dates = soonest(self._draft.delete_dates, more, max(MOST_DATES, self._wanted))
+        self._draft = replace(self._draft, delete_dates=delete_dates)
+        self._move(page=page.cursor or "", are_read=page.cursor is None)
 
     def choose(self, has_time: Callable[[], bool]) -> bool:
         """Choose the best of every batch; answer whether that is done. An early plan needs no choice."""
@@ -176,7 +173,7 @@ class _Planner:
         self._plans.write_draft(self._draft)
         return HoldsPlanned(
             status="MORE",
-            circle=self._planning.circle,
+            are_read=self._planning.are_read,
             page=self._planning.page,
             batch=self._planning.batch,
             wait_s=bounded(wait_s),

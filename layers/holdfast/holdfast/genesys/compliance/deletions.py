@@ -6,6 +6,6 @@ from holdfast.ports import DeletionPage
 class NoDeletions:
     """Implements `ports.DeletionSchedule`."""
 
-    def page(self, _within_days: int, _cursor: str | None) -> DeletionPage:
+    def page(self, _retained_days: int, _cursor: str | None) -> DeletionPage:
         """Answer that nothing is known to be deleted."""
         return DeletionPage([], None)

@@ -15,13 +15,13 @@ _NO_CONTENT = 204
 class DeletionProtection:
     """Implements `ports.PlatformHolds`."""
 
-    # Source: Resource Center, "Protect recordings from deletion for a legal hold directive" (stored copy).
-    cap = 1_000
     chunk_size = 100
     is_per_matter = False
 
-    def __init__(self, transport: Transport) -> None:
+    # Source: Resource Center, "Protect recordings from deletion for a legal hold directive".
+    def __init__(self, transport: Transport, *, cap: int = 1_000) -> None:
         self._transport = transport
+        self.cap = cap
 
     def held_among(
         self, conversation_ids: Sequence[ConversationId], _matter_id: MatterId

@@ -1,4 +1,8 @@
-"""What the platform is about to delete by its own retention policies."""
+"""When the platform deletes what, by its own retention policies.
+
+`retentionThresholdDays` is a lower bound, for the age and not for the time that is left: "recordings retained
+for more days than the provided value". Source: PureCloudPlatformClientV2 269.0.0, apis/recording_api.py.
+"""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,9 +22,9 @@ class RetentionSchedule:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def page(self, within_days: int, cursor: str | None) -> DeletionPage:
+    def page(self, retained_days: int, cursor: str | None) -> DeletionPage:
         """Read a page; what is to be archived or exported only is left out."""
-        query: dict[str, str | int] = {"retentionThresholdDays": within_days, "pageSize": _PAGE_SIZE}
+        query: dict[str, str | int] = {"retentionThresholdDays": retained_days, "pageSize": _PAGE_SIZE}
         query |= {"cursor": cursor} if cursor else {}
         listing = self._transport.get(_RETENTION, query).read(RetentionListing)
         following = _cursor_in(listing.next_uri) if listing.next_uri else None
