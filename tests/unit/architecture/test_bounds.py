@@ -22,6 +22,7 @@ from holdfast.domain.waits import poll_wait_s
 from holdfast.genesys.budget import DEFAULT_ALLOWED
 from holdfast.genesys.compliance.holds import LegalHolds
 from holdfast.genesys.platform.holds import DeletionProtection
+from holdfast.genesys.platform.retention import PAGE_SIZE as RETENTION_PAGE
 from holdfast.steps.acquire_job_slot import slot_wait_s
 from holdfast.steps.confirm_holds import MAX_LOOKS
 from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS
@@ -55,6 +56,7 @@ LEDGER_PER_S = 100
 PLATFORM_PER_S = DEFAULT_ALLOWED / 60 / 2
 CONVERSATIONS_A_BATCH = 40  # at least: what a job of the dialect `compliance` takes
 EVENT_BYTES = 150_000  # of a request event; what the contract accepts is smaller, see below
+DATED_RECORDINGS = 10_000_000  # of the whole organisation, as old as the scope
 HALVINGS = 10  # of a slice's length, from the longest to the shortest
 JOB_STARTS = 50  # a job is READY once; only an answer that was throttled or lost sends it there again
 
@@ -80,7 +82,9 @@ class Matter:
 
     @property
     def chunks(self) -> int:
-        return math.ceil(self.conversations / min(DeletionProtection.chunk_size, LegalHolds.chunk_size))
+        """Count the chunks of holds; every batch may end in two that are not full."""
+        size = min(DeletionProtection.chunk_size, LegalHolds.chunk_size)
+        return math.ceil(self.conversations / size) + 2 * self.batches
 
 
 def timeout_s(program: str) -> int:
@@ -132,6 +136,11 @@ LOOPS: Mapping[str, Callable[[Matter], Loop]] = {
     "AwaitSlot": lambda _: polls(lambda waited_s: slot_wait_s(timedelta(seconds=waited_s))),
     "AwaitPlatformSlot": lambda _: polls(lambda tried_s: platform_slot_wait_s(timedelta(seconds=tried_s))),
     "AwaitJob": lambda _: polls(a_job_at(99)),
+    # Every delete date of the organisation, then the accounts of all batches.
+    "AwaitPlanning": lambda matter: Loop(
+        math.ceil(DATED_RECORDINGS / RETENTION_PAGE / PLATFORM_PER_S / (timeout_s("plan_holds") / 2))
+        + matter.rounds("plan_holds", LEDGER_PER_S)
+    ),
     "AwaitPlacing": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MAX_CONFLICTS),
     "AwaitConfirming": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MAX_LOOKS),
 }
@@ -173,7 +182,10 @@ def test_a_history_ends_before_its_limit(name: str, conversations: int) -> None:
 # --- what is carried ---------------------------------------------------------------------------------------
 
 NESTED: Size = {**size_of(Run), STARTED_BY: BYTES_OF_AN_ARN}
-STARTS_WITH: Mapping[str, Size] = {"preserve_matter": EVENT_BYTES}
+STARTS_WITH: Mapping[str, Size] = {
+    "preserve_matter": EVENT_BYTES,
+    "apply_legal_hold": {**size_of(Run), STARTED_BY: BYTES_OF_AN_ARN, "early": len("false")},
+}
 
 
 @pytest.mark.parametrize("conversations", MATTERS)

@@ -346,8 +346,13 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
     ),
     "a failure of which the verdict does not hear": (
         CONDUCTOR,
-        lambda s: s["ProtectEarly"]["Catch"][0].update(ResultPath="$.failure"),
+        lambda s: s["ProtectEarly"]["Catch"][0].update(ResultPath="$.early"),
         "ProtectEarly: a Catch has",
+    ),
+    "a verdict that waits for a failure": (
+        CONDUCTOR,
+        lambda s: s["NoEarlyFailure"].update(ResultPath=None),
+        "SealCustody: early_failure.$: nothing has put $.failure there",
     ),
     "another machine": (
         CONDUCTOR,

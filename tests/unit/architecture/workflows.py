@@ -52,9 +52,9 @@ READER = "arn:${Partition}:states:::s3:getObject"
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"  # lets the console link parent and child
 CONTEXT: Mapping[str, type] = {"$$.Execution.Id": str, "$$.Execution.StartTime": datetime}
 FAILURE: Shape = {"Error": str, "Cause": str}
-# A failure that stops nothing: the state that may fail, and where the verdict finds why. What it started may
-# be left behind, too.
-STOPS_NOTHING = {"ProtectEarly": "$.early_failure"}
+# A failure that stops nothing: the run goes on as if it had not been, and the verdict says so. What was begun
+# there may be left behind.
+STOPS_NOTHING = {"ProtectEarly"}
 # What a nested run takes beside the ids.
 TAKES: Mapping[str, Shape] = {"ApplyLegalHoldArn": {"early": bool}}
 
@@ -193,9 +193,8 @@ def _catches(name: str, state: State) -> Iterator[str]:
     if catches[-1].get("ErrorEquals") != ["States.ALL"]:
         yield f"{name}: the last Catch must catch States.ALL"
     for catch in catches:
-        path = STOPS_NOTHING.get(name, "$.failure")
-        if catch.keys() != {"ErrorEquals", "ResultPath", "Next"} or catch["ResultPath"] != path:
-            yield f"{name}: a Catch has ErrorEquals, Next, and the ResultPath {path}"
+        if catch.keys() != {"ErrorEquals", "ResultPath", "Next"} or catch["ResultPath"] != "$.failure":
+            yield f"{name}: a Catch has ErrorEquals, Next, and the ResultPath $.failure"
 
 
 def _choice(name: str, state: State) -> Iterator[str]:
@@ -276,8 +275,10 @@ def _failures(graph: _Graph, around: Surroundings) -> Iterator[str]:
     }
     recording = {name for recorder in recorders for name in graph.reachable(recorder)}
     for name, state in graph.states.items():
-        for catch in state.get("Catch", ()) if name not in STOPS_NOTHING else ():
+        for catch in state.get("Catch", ()):
             target = catch["Next"]
+            if name in STOPS_NOTHING and target == state["Next"]:
+                continue
             if name not in recording and target not in recorders:
                 yield f"{name}: its failure goes to {target}, which does not record it"
             ends = [end for end in graph.reachable(target) if graph.ends(end)]
@@ -429,7 +430,7 @@ def _reading_of_start(state: State, shape: Shape, around: Surroundings) -> Itera
     parameters, timeout_s = state["Parameters"], state["TimeoutSeconds"]
     placeholder = _placeholder(parameters.get("StateMachineArn"))
     machine = around.machines.get(placeholder)
-    is_awaited = state["Catch"][-1]["ResultPath"] not in STOPS_NOTHING.values()
+    is_awaited = state["Catch"][-1]["Next"] != state["Next"]
     if machine is None:
         yield "starts no machine of ours"
     elif is_awaited and timeout_s < machine["TimeoutSeconds"]:

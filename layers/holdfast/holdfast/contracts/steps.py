@@ -57,6 +57,7 @@ ErrorName = Annotated[str, BeforeValidator(partial(_told, longest=MAX_ERROR)), F
 MatterName = Annotated[MatterId, Field(max_length=64, pattern=ASCII)]
 RequestName = Annotated[RequestId, Field(max_length=128, pattern=ASCII)]
 ObjectKey = Annotated[str, Field(max_length=1_024)]  # as S3 has it
+Cursor = Annotated[str, Field(max_length=2_048)]  # the platform's; one longer than a URL is none
 
 
 class _Message(BaseModel):
@@ -266,10 +267,10 @@ class HoldsPlanned(_Message):
 
     status: Literal["MORE", "PLANNED", "NOTHING"]
     are_read: bool = False
-    page: str = ""
+    page: Cursor = ""
     batch: int = 0
     wait_s: int
-    plan_key: str = ""
+    plan_key: ObjectKey = ""
 
 
 class HoldCursor(Run):

@@ -25,7 +25,7 @@ from holdfast.ports import (
 from holdfast.steps.hold_chunks import ALL_DONE, Chunk, chunks_from
 from holdfast.steps.pool import for_each
 
-MAX_CHUNKS = 50
+MAX_CHUNKS = 100
 MAX_CONFLICTS = 5
 _REASONS = {
     RefusalKind.CAP_REACHED: Reason.PLATFORM_CAP,
@@ -45,7 +45,7 @@ def place_holds(
     has_time: Callable[[], bool],
     telemetry: Telemetry,
 ) -> HoldProgress:
-    """Place up to 50 chunks, or as many as time allows.
+    """Place up to 100 chunks, or as many as time allows.
 
     The intent (PLACING) is written before the platform is asked; what is protected without our intent was
     there before us and stays when we let go. An intent that is found may have taken effect: it is read back

@@ -13,7 +13,7 @@ from holdfast.genesys.transport import Transport
 from holdfast.ports import DeletionPage
 
 _RETENTION = "/api/v2/recordings/retention/query"
-_PAGE_SIZE = 500
+PAGE_SIZE = 500
 
 
 class RetentionSchedule:
@@ -24,7 +24,7 @@ class RetentionSchedule:
 
     def page(self, retained_days: int, cursor: str | None) -> DeletionPage:
         """Read a page; what is to be archived or exported only is left out."""
-        query: dict[str, str | int] = {"retentionThresholdDays": retained_days, "pageSize": _PAGE_SIZE}
+        query: dict[str, str | int] = {"retentionThresholdDays": retained_days, "pageSize": PAGE_SIZE}
         query |= {"cursor": cursor} if cursor else {}
         listing = self._transport.get(_RETENTION, query).read(RetentionListing)
         following = _cursor_in(listing.next_uri) if listing.next_uri else None
