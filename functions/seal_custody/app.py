@@ -9,7 +9,7 @@ from holdfast.steps.seal_custody import seal_custody
 
 
 @observed
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Give the verdict and write the custody file."""
     answer = seal_custody(
         Sealing.model_validate(event),
@@ -20,6 +20,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         parking=bootstrap.parking(),
         files=bootstrap.work_files(),
         records=bootstrap.record_files(),
+        has_time=bootstrap.half_time(context),
         telemetry=bootstrap.telemetry,
     )
     return answer.model_dump(mode="json")

@@ -428,6 +428,7 @@ class House:
             parking=self.parking,
             files=self.files,
             records=self.records,
+            has_time=self.patience,
             telemetry=self.telemetry,
         )
 

@@ -2,8 +2,8 @@
 
 *History.* Every visit of a state costs the events that Step Functions writes for it. A state outside of
 every loop is visited once; a state in a loop once, and once more for each time one of the loop's Waits is
-passed (every loop has one). Every visit of a Task is taken to fail once before it succeeds, and every Task
-besides to spend all its retries once. Ways that exclude each other are all counted.
+passed (every loop has one). Of the visits of a Task a quarter is taken to fail once before it succeeds, and
+every Task besides to spend all its retries once. Ways that exclude each other are all counted.
 
 *Payload.* The largest JSON of each contract, filed where ResultPath says, along every way; a loop's later
 rounds overwrite what its earlier ones filed.
@@ -34,6 +34,7 @@ PAYLOAD_LIMIT_BYTES = 262_144
 
 START_AND_END = 2  # ExecutionStarted, and what it ended as
 FAILED_ATTEMPT = 3  # scheduled, started, failed
+FAILING_SHARE = 0.25
 EVENTS_OF_A_VISIT: Mapping[str, int] = {
     "Pass": 2,  # entered, exited; and so for all that follow
     "Choice": 2,
@@ -82,13 +83,13 @@ def history(machine: Definition, loops: Mapping[str, Loop], seldom: Mapping[str,
             events += a_round * math.ceil(loop.within_s / loop.longest_s)
         elif loop.longest_s:
             shared = max(shared, a_round / loop.longest_s)
-    return events + math.ceil(shared * lasts_s)
+    return math.ceil(events + shared * lasts_s)
 
 
-def _visit(state: State) -> int:
-    events = EVENTS_OF_A_VISIT[state["Type"]]
+def _visit(state: State) -> float:
+    events: float = EVENTS_OF_A_VISIT[state["Type"]]
     if state["Type"] == "Task":
-        events += FAILED_ATTEMPT + (SUBMITTED if state["Resource"] == START_EXECUTION else 0)
+        events += FAILED_ATTEMPT * FAILING_SHARE + (SUBMITTED if state["Resource"] == START_EXECUTION else 0)
     return events
 
 

@@ -16,6 +16,8 @@ from holdfast.contracts.steps import (
 
 def _sealed(**changes: object) -> Sealed:
     answer = {
+        "done": True,
+        "wait_s": 1,
         "verdict": "PRESERVED",
         "matter_id": "M-1",
         "request_id": "R-1",

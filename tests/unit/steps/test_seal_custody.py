@@ -14,7 +14,7 @@ from holdfast.domain.reconciliation import Reason
 from holdfast.domain.states import ParkedState, RequestState
 from holdfast.errors import LedgerRuleBroken
 from holdfast.ports import Claim, ParkedKind, ParkedMessage, RefusalKind
-from tests.fakes.house import DEADLINE, EXECUTION, MATTER, REQUEST, House
+from tests.fakes.house import DEADLINE, EXECUTION, MATTER, REQUEST, House, Patience
 from tests.fakes.story import (
     ORGANIZATION,
     conversation_id,
@@ -329,6 +329,7 @@ def test_no_verdict_before_everything_was_reconciled_and_held(house: House) -> N
     with pytest.raises(LedgerRuleBroken):
         house.seal_custody()
 
+    assert house.records.files == {}
     assert not house.request.state.is_terminal
 
 
@@ -402,5 +403,134 @@ def test_what_the_platform_protected_before_us_counts_as_held() -> None:
         "expected": 2,
         "held_at_platform": 2,
         "explained": 0,
+        "missing": 0,
+    }
+
+
+# --- in parts
+
+
+def _of_three_batches() -> House:
+    """Three conversations in a batch each; the second's recording failed, and something is parked."""
+    house = planned((1,), (2,), (3,))
+    end_job(house, 0, total=1)
+    end_job(house, 1, total=1, failed=[(2, 0)])
+    end_job(house, 2, total=1)
+    deliver(house, 1)
+    deliver(house, 3)
+    house.holds.refusing = {TWO: RefusalKind.NOT_FOUND}
+    _hold_all(house)
+    _park(house)
+    return house
+
+
+@pytest.fixture
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.steps.seal_custody.PART_CONVERSATIONS", 1)
+
+
+def _sealed_in_rounds(house: House) -> tuple[Sealed, int]:
+    rounds = 1
+    house.patience = Patience(0)
+    while not (sealed := house.seal_custody()).done:
+        rounds += 1
+    return sealed, rounds
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_a_matter_of_many_parts_is_sealed_one_an_invocation_if_need_be() -> None:
+    house = _of_three_batches()
+
+    sealed, rounds = _sealed_in_rounds(house)
+
+    assert (rounds, sealed.verdict) == (3, "INCOMPLETE")
+    assert house.request.state is RequestState.INCOMPLETE
+    assert _reasons(sealed) == {"failed_at_platform": 1, "no_recording": 1, "parked": 1}
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_no_verdict_is_written_before_the_last_part() -> None:
+    house = _of_three_batches()
+    house.patience = Patience(0)
+
+    first = house.seal_custody()
+
+    assert (first.done, first.verdict, first.wait_s) == (False, "", 1)
+    assert house.request.state is RequestState.HELD
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_the_parts_hold_what_one_file_would_hold_and_their_digests_are_listed() -> None:
+    house = _of_three_batches()
+
+    sealed, _ = _sealed_in_rounds(house)
+
+    folder = sealed.custody_key.removesuffix("custody.sha256")
+    listed = [line.split("  ") for line in house.records.files[sealed.custody_key].decode().splitlines()]
+    assert [name for _, name in listed] == [f"custody-{number:06d}.jsonl" for number in (1, 2, 3)]
+    parts = [house.records.files[folder + name] for _, name in listed]
+    assert [hashlib.sha256(part).hexdigest() for part in parts] == [digest for digest, _ in listed]
+    assert b"".join(parts).splitlines() == [
+        entry.canonical
+        for number in (1, 2, 3)
+        for entry in house.conversations.dossier(conversation_id(number)).entries
+    ]
+    assert sealed.summary["custody"] == {
+        "key": sealed.custody_key,
+        "sha256": sealed.custody_sha256,
+        "size_bytes": len(house.records.files[sealed.custody_key]),
+        "parts": 3,
+    }
+
+
+def test_the_account_is_the_same_in_however_many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _of_three_batches().seal_custody()
+    monkeypatch.setattr("holdfast.steps.seal_custody.PART_CONVERSATIONS", 2)
+
+    parts, rounds = _sealed_in_rounds(_of_three_batches())
+
+    files = {"custody", "exceptions"}
+    assert rounds == 2
+    assert parts.headline == whole.headline
+    assert {name: value for name, value in parts.summary.items() if name not in files} == {
+        name: value for name, value in whole.summary.items() if name not in files
+    }
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_exceptions_lie_with_their_part_and_those_of_the_request_with_the_last() -> None:
+    house = _of_three_batches()
+
+    sealed, _ = _sealed_in_rounds(house)
+
+    folder = sealed.custody_key.removesuffix("custody.sha256")
+    reasons = [
+        [
+            json.loads(line)["reason"]
+            for line in house.records.files[f"{folder}exceptions-{number:06d}.jsonl"].splitlines()
+        ]
+        for number in (1, 2, 3)
+    ]
+    assert reasons == [[], ["failed_at_platform", "no_recording"], ["parked"]]
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_a_part_that_was_cut_off_is_sealed_again_and_the_others_are_not_read() -> None:
+    house = _of_three_batches()
+    house.patience = Patience(0)
+    house.seal_custody()
+    house.seal_custody()
+    (cut_off,) = (key for key in house.files.files if key.endswith("sealing/a01-000002.json"))
+    del house.files.files[cut_off]
+    del house.conversations.folders[f"CONV#{ONE}"]
+
+    sealed, rounds = _sealed_in_rounds(house)
+
+    assert rounds == 2
+    assert sealed.summary["recordings"] == {
+        "expected": 3,
+        "delivered": 2,
+        "secured": 2,
+        "explained": 1,
         "missing": 0,
     }

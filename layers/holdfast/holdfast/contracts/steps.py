@@ -306,16 +306,20 @@ class Sealing(Run):
 
 
 class Sealed(_Message):
-    """The verdict, and where the custody file lies."""
+    """Call again after `wait_s`, unless `done`; then the verdict, and where the custody file, or the list of
+    its parts, lies.
+    """
 
-    verdict: Literal["PRESERVED", "INCOMPLETE"]
+    done: bool
+    wait_s: int
     matter_id: MatterName
     request_id: RequestName
-    announcement: Literal["MatterPreserved", "MatterIncomplete"]
-    headline: Headline
-    custody_key: ObjectKey
-    custody_sha256: Annotated[str, Field(max_length=64)]
-    summary: Annotated[dict[str, object], AfterValidator(MaxJson(60_000))]
+    verdict: Literal["PRESERVED", "INCOMPLETE", ""] = ""
+    announcement: Literal["MatterPreserved", "MatterIncomplete", ""] = ""
+    headline: Headline = ""
+    custody_key: ObjectKey = ""
+    custody_sha256: Annotated[str, Field(max_length=64)] = ""
+    summary: Annotated[dict[str, object], AfterValidator(MaxJson(60_000))] = {}
 
 
 class Failing(_Message):

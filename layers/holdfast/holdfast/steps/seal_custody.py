@@ -2,17 +2,19 @@
 
 import json
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from holdfast.contracts.steps import Run, Sealed, Sealing
 from holdfast.domain.evidence_key import Role
-from holdfast.domain.ids import ConversationId, MatterId
+from holdfast.domain.ids import MatterId, batch_prefix
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import BROKEN_OFF, MEANINGS, Finding, Reason, standing_of
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import RequestState
+from holdfast.domain.waits import MIN_WAIT_S
+from holdfast.errors import LedgerRuleBroken
 from holdfast.ports import (
     BatchBook,
     BatchRecord,
@@ -22,6 +24,7 @@ from holdfast.ports import (
     ParkedMessage,
     Parking,
     ReceiptBook,
+    RecordFile,
     RecordFiles,
     RequestBook,
     RequestRecord,
@@ -34,6 +37,8 @@ from holdfast.steps.pool import for_each
 from holdfast.steps.record_failure import MAX_EXPLANATION, innermost_error
 
 MAX_EXPLANATIONS = 5  # what a batch died of, its siblings often died of too
+# A part is whole batches, and has at least as many conversations; a batch more at most. A minute's reading.
+PART_CONVERSATIONS = 10_000
 
 
 @dataclass(slots=True)
@@ -46,7 +51,6 @@ class Account:
     reasons: Tally[Reason] = field(default_factory=Tally)
     missing: int = 0
     exceptions: list[dict[str, object]] = field(default_factory=list)
-    conversation_ids: set[ConversationId] = field(default_factory=set)
     explanations: dict[str, None] = field(default_factory=dict)
 
     def add_batch(self, batch: BatchRecord, findings: Sequence[Finding]) -> None:
@@ -68,7 +72,6 @@ class Account:
     def add_conversation(self, conversation: Conversation, dossier: Dossier) -> None:
         """Count one conversation, by what the platform holds, and note objects that are no recordings."""
         medium, hold = conversation.medium, dossier.hold_for(self.matter_id)
-        self.conversation_ids.add(conversation.conversation_id)
         self.conversations[medium, "expected"] += 1
         if self.matter_id not in dossier.claimed_by:
             self._conversation_exception(Reason.UNKNOWN, conversation)
@@ -81,12 +84,14 @@ class Account:
             if receipt.role is Role.OTHER:
                 self._except(Reason.UNATTRIBUTED, Medium.UNKNOWN, conversation.conversation_id, None)
 
-    def add_request_exceptions(self, record: RequestRecord, parked: Iterable[ParkedMessage]) -> None:
+    def add_request_exceptions(
+        self, record: RequestRecord, parked: Iterable[ParkedMessage], claims: ClaimBook
+    ) -> None:
         """Add what stands against the request as a whole."""
         for reason in record.exceptions:
             self._except(Reason(reason), Medium.UNKNOWN, None, None)
         for message in parked:
-            if self._may_concern(message, record):
+            if _may_concern(message, record, claims):
                 self._except(Reason.PARKED, Medium.UNKNOWN, message.conversation_id, None)
 
     def add_early_failure(self, failure: Mapping[str, object]) -> None:
@@ -124,16 +129,6 @@ class Account:
             "by_reason": {reason.value: count for reason, count in sorted(self.reasons.items())},
         }
 
-    def _may_concern(self, message: ParkedMessage, record: RequestRecord) -> bool:
-        """Judge a parked message: whatever cannot be ruled out, counts.
-
-        What was parked before the request was opened and names no conversation cannot be one of its
-        arrivals; a digest that is wanting there is of an object that is held and belongs to no matter.
-        """
-        if message.conversation_id is not None:
-            return message.conversation_id in self.conversation_ids
-        return message.kind is not ParkedKind.DIGEST and message.parked_at >= record.opened_at
-
     def _conversation_exception(self, reason: Reason, conversation: Conversation) -> None:
         standing = standing_of(reason)
         self.conversations[conversation.medium, standing] += 1
@@ -155,6 +150,143 @@ class Account:
             }
         )
 
+    def tallies(self) -> dict[str, object]:
+        """Write down what was counted."""
+        return {
+            "conversations": [[medium, name, count] for (medium, name), count in self.conversations.items()],
+            "recordings": [[medium, name, count] for (medium, name), count in self.recordings.items()],
+            "reasons": dict(self.reasons),
+            "missing": self.missing,
+            "explanations": list(self.explanations)[:MAX_EXPLANATIONS],
+        }
+
+    def add_tallies(self, tallies: Mapping[str, Any]) -> None:
+        """Add what was counted elsewhere."""
+        for tally, name in ((self.conversations, "conversations"), (self.recordings, "recordings")):
+            tally.update({(Medium(medium), column): count for medium, column, count in tallies[name]})
+        self.reasons.update({Reason(reason): count for reason, count in tallies["reasons"].items()})
+        self.missing += tallies["missing"]
+        self.explanations |= dict.fromkeys(tallies["explanations"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of a request's batches, and the two files they fill; `suffix` is empty for the only part."""
+
+    number: int
+    batches: Sequence[BatchRecord]
+    suffix: str
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealing:
+    """The account of a request, part by part.
+
+    What a part came to is kept in the work bucket once its files are written: the next invocation goes on
+    with the next part, and nothing is held in memory or read twice for the matter's size.
+    """
+
+    record: RequestRecord
+    batches: BatchBook
+    claims: ClaimBook
+    receipts: ReceiptBook
+    parking: Parking
+    files: WorkFiles
+    records: RecordFiles
+    early_failure: Mapping[str, object]
+
+    def sum_up(self, has_time: Callable[[], bool]) -> tuple[RequestState, dict[str, object]] | None:
+        """Give verdict and summary; None if time has run out before the last part."""
+        account = Account(self.record.matter_id)
+        custody: list[RecordFile] = []
+        exceptions: list[RecordFile] = []
+        may_begin = True
+        for part in self._parts():
+            sealed = self._sealed(part)
+            if sealed is None:
+                if not may_begin:
+                    return None
+                sealed = self._seal(part)
+                may_begin = has_time()
+            account.add_tallies(sealed["tallies"])
+            custody.append(RecordFile(**sealed["custody"]))
+            exceptions.append(RecordFile(**sealed["exceptions"]))
+        named = {
+            "custody": self._named("custody", custody),
+            "exceptions": self._named("exceptions", exceptions),
+        }
+        return account.verdict, account.summary() | named
+
+    def _parts(self) -> list[_Part]:
+        groups: list[list[BatchRecord]] = [[]]
+        filled = 0
+        for batch in self.batches.of_request(self.record):
+            if filled >= PART_CONVERSATIONS:
+                groups.append([])
+                filled = 0
+            groups[-1].append(batch)
+            filled += batch.conversations
+        return [
+            _Part(number, group, f"-{number:06d}" if len(groups) > 1 else "", number == len(groups))
+            for number, group in enumerate(groups, 1)
+        ]
+
+    def _sealed(self, part: _Part) -> dict[str, Any] | None:
+        content = self.files.read(self._tallies_key(part))
+        sealed: dict[str, Any] | None = json.loads(content) if content else None
+        return sealed
+
+    def _seal(self, part: _Part) -> dict[str, Any]:
+        """Write a part's entries and exceptions, once, and keep what it came to."""
+        account, folder = Account(self.record.matter_id), _records_folder(self.record)
+        custody = self.records.write_once(
+            f"{folder}/custody{part.suffix}.jsonl", self._entries(part.batches, account)
+        )
+        if part.is_last:
+            parked = still_parked(self.parking, self.receipts)
+            account.add_request_exceptions(self.record, parked, self.claims)
+            account.add_early_failure(self.early_failure)
+        exceptions = self.records.write_once(
+            f"{folder}/exceptions{part.suffix}.jsonl",
+            (json.dumps(document, separators=(",", ":")).encode() for document in account.exceptions),
+        )
+        sealed: dict[str, Any] = {
+            "tallies": account.tallies(),
+            "custody": asdict(custody),
+            "exceptions": asdict(exceptions),
+        }
+        self.files.write(self._tallies_key(part), json.dumps(sealed).encode())
+        return sealed
+
+    def _entries(self, batches: Iterable[BatchRecord], account: Account) -> Iterator[bytes]:
+        """Go through batches once: count everything, and give out the entries that concern the matter."""
+        record = self.record
+        for batch in batches:
+            batch_files = BatchFiles(self.files, record.matter_id, record.request_id, batch.batch_id)
+            account.add_batch(batch, batch_files.findings())
+            if batch.job_id:
+                yield from (entry.canonical for entry in self.claims.manifest_entries(batch.job_id))
+            conversations = batch_files.conversations()
+            dossiers = for_each((one.conversation_id for one in conversations), self.claims.dossier)
+            for conversation, dossier in zip(conversations, dossiers, strict=True):
+                account.add_conversation(conversation, dossier)
+                for entry in dossier.entries:
+                    if entry.matter_id in (None, record.matter_id):
+                        yield entry.canonical
+
+    def _named(self, name: str, parts: Sequence[RecordFile]) -> dict[str, object]:
+        """Name the one file, or the list of the parts' digests, which `sha256sum --check` reads."""
+        if len(parts) == 1:
+            return asdict(parts[0])
+        lines = (f"{part.sha256}  {part.key.rpartition('/')[2]}".encode() for part in parts)
+        listed = self.records.write_once(f"{_records_folder(self.record)}/{name}.sha256", lines)
+        return asdict(listed) | {"parts": len(parts)}
+
+    def _tallies_key(self, part: _Part) -> str:
+        folder = request_folder(self.record.matter_id, self.record.request_id)
+        return f"{folder}/sealing/{batch_prefix(self.record.attempt)}{part.number:06d}.json"
+
 
 def seal_custody(
     run: Sealing,
@@ -166,51 +298,59 @@ def seal_custody(
     parking: Parking,
     files: WorkFiles,
     records: RecordFiles,
+    has_time: Callable[[], bool],
     telemetry: Telemetry,
 ) -> Sealed:
-    """Write the custody file and the exceptions, then the verdict into the ledger.
+    """Write custody files and exceptions part by part, then the verdict into the ledger.
 
-    The custody file has one entry a line, exactly the bytes the ledger keeps. A repeat finds the files and
+    A custody file has one entry a line, exactly the bytes the ledger keeps. A repeat finds the files and
     the verdict of the first time.
+
+    Raises:
+        LedgerRuleBroken: the request has not come to its end.
     """
     record = requests.read(run.matter_id, run.request_id)
-    account = Account(run.matter_id)
-    folder = _records_folder(record)
-    custody = records.write_once(
-        f"{folder}/custody.jsonl", _entries(record, account, batches=batches, claims=claims, files=files)
-    )
-    account.add_request_exceptions(record, still_parked(parking, receipts))
-    account.add_early_failure(run.early_failure)
-    exceptions = records.write_once(
-        f"{folder}/exceptions.jsonl",
-        (json.dumps(document, separators=(",", ":")).encode() for document in account.exceptions),
-    )
-    summary = account.summary() | {
-        "custody": {"key": custody.key, "sha256": custody.sha256, "size_bytes": custody.size_bytes},
-        "exceptions": {
-            "key": exceptions.key,
-            "sha256": exceptions.sha256,
-            "size_bytes": exceptions.size_bytes,
-        },
-    }
-    if not record.state.is_terminal:
-        requests.advance(record, account.verdict, summary=summary)
-    standing = requests.read(run.matter_id, run.request_id)
-    summary = dict(standing.summary or summary)
-    telemetry.note(
-        "request_sealed", matter_id=run.matter_id, request_id=run.request_id, verdict=standing.state
-    )
-    is_preserved = standing.state is RequestState.PRESERVED
+    if not (record.state is RequestState.HELD or record.state.is_terminal):
+        raise LedgerRuleBroken(
+            f"expected request {run.request_id} to be {RequestState.HELD}, found {record.state}"
+        )
+    summary = record.summary
+    if summary is None:
+        sealing = _Sealing(record, batches, claims, receipts, parking, files, records, run.early_failure)
+        summed_up = sealing.sum_up(has_time)
+        if summed_up is None:
+            return Sealed(done=False, wait_s=MIN_WAIT_S, matter_id=run.matter_id, request_id=run.request_id)
+        verdict, summary = summed_up
+        if not record.state.is_terminal:
+            requests.advance(record, verdict, summary=summary)
+        record = requests.read(run.matter_id, run.request_id)
+        summary = record.summary or summary
+    telemetry.note("request_sealed", matter_id=run.matter_id, request_id=run.request_id, verdict=record.state)
+    is_preserved = record.state is RequestState.PRESERVED
+    custody: Any = summary["custody"]
     return Sealed(
-        verdict="PRESERVED" if is_preserved else "INCOMPLETE",
+        done=True,
+        wait_s=MIN_WAIT_S,
         matter_id=run.matter_id,
         request_id=run.request_id,
+        verdict="PRESERVED" if is_preserved else "INCOMPLETE",
         announcement="MatterPreserved" if is_preserved else "MatterIncomplete",
         headline=_headline(run, is_preserved=is_preserved, summary=summary),
-        custody_key=custody.key,
-        custody_sha256=custody.sha256,
-        summary=summary,
+        custody_key=custody["key"],
+        custody_sha256=custody["sha256"],
+        summary=dict(summary),
     )
+
+
+def _may_concern(message: ParkedMessage, record: RequestRecord, claims: ClaimBook) -> bool:
+    """Judge a parked message: whatever cannot be ruled out, counts.
+
+    What was parked before the request was opened and names no conversation cannot be one of its arrivals; a
+    digest that is wanting there is of an object that is held and belongs to no matter.
+    """
+    if message.conversation_id is not None:
+        return record.matter_id in claims.dossier(message.conversation_id).claimed_by
+    return message.kind is not ParkedKind.DIGEST and message.parked_at >= record.opened_at
 
 
 def _records_folder(record: RequestRecord) -> str:
@@ -237,24 +377,6 @@ def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> st
 
 def _columns(counts: Mapping[str, int], *names: str) -> str:
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in names)
-
-
-def _entries(
-    record: RequestRecord, account: Account, *, batches: BatchBook, claims: ClaimBook, files: WorkFiles
-) -> Iterator[bytes]:
-    """Go through the request once: count everything, and give out the entries that concern the matter."""
-    for batch in batches.of_request(record):
-        batch_files = BatchFiles(files, record.matter_id, record.request_id, batch.batch_id)
-        account.add_batch(batch, batch_files.findings())
-        if batch.job_id:
-            yield from (entry.canonical for entry in claims.manifest_entries(batch.job_id))
-        conversations = batch_files.conversations()
-        dossiers = for_each((one.conversation_id for one in conversations), claims.dossier)
-        for conversation, dossier in zip(conversations, dossiers, strict=True):
-            account.add_conversation(conversation, dossier)
-            for entry in dossier.entries:
-                if entry.matter_id in (None, record.matter_id):
-                    yield entry.canonical
 
 
 def _sum(tally: Tally[tuple[Medium, str]], column: str) -> int:
