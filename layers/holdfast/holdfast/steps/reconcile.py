@@ -102,7 +102,7 @@ class Reconciliation:
         """Tell whether a manifest is still to come, or to be secured: it belongs to the custody file."""
         if manifest is None or batch.job_id is None:
             return False
-        return manifest.fault is ManifestFault.MISSING or not self._claims.manifest_entries(batch.job_id)
+        return not self._claims.manifest_entries(batch.job_id)
 
     def _account(self, batch: BatchRecord, files: BatchFiles, manifest: Manifest | None) -> BatchAccount:
         conversations = files.conversations()
