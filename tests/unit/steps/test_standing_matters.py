@@ -290,10 +290,14 @@ def test_a_matter_whose_runs_fail_again_and_again_is_reported_with_its_ids_until
     for _ in range(4):
         _run(house, until=RequestState.FAILED)
         answers.append(_tick(house, after=DAY))
+    _run(house, until=RequestState.EXPORTED)
+    hopeful = _tick(house)
+    house.runs.alive.clear()
     _run(house)
     recovered = _tick(house)
 
     assert [answer.stuck for answer in answers] == [0, 1, 1, 1]
+    assert (hopeful.stuck, hopeful.under_way) == (0, 1)
     assert [answer.asked for answer in answers] == [1, 0, 0, 0]
     assert house.telemetry.counts[Counter.STANDING_MATTERS_STUCK] == 3
     stuck = [

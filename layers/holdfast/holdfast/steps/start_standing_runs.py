@@ -99,7 +99,7 @@ class _Mover:
             return IntervalRun.BROKEN_OFF
         if request.state in _VERDICTS:
             return IntervalRun.CONCLUDED
-        is_running = request.state is not RequestState.FAILED and self.runs.is_alive(request.execution_arn)
+        is_running = self.runs.is_alive(request.execution_arn)
         return IntervalRun.RUNNING if is_running else IntervalRun.BROKEN_OFF
 
 
