@@ -15,6 +15,7 @@ def handler(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
         requests=bootstrap.requests(),
         runs=bootstrap.runs(),
         bus=bootstrap.request_bus(),
+        scope_source=bootstrap.scope_source(),
         clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )

@@ -209,6 +209,7 @@ class House:
             requests=self.requests,
             runs=self.runs,
             bus=self.bus,
+            scope_source=self.scope_source,
             clock=self.clock,
             telemetry=self.telemetry,
         )

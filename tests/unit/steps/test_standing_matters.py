@@ -12,7 +12,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import StandingRuns
 from holdfast.domain.ids import MatterId, RequestId
 from holdfast.domain.states import RequestState, StandingState
-from holdfast.errors import AwsUnavailable, LedgerContention, StandingMatterConflict
+from holdfast.errors import AwsUnavailable, LedgerContention, PlatformUnavailable, StandingMatterConflict
 from holdfast.ports import Counter, RequestRecord, StandingMatter
 from tests.events import load_event
 from tests.fakes.house import MATTER, House
@@ -218,6 +218,35 @@ def test_a_tick_asks_for_the_first_interval_once_it_can_be_found() -> None:
     assert request.request_id == "M-2026-001:20260301T000000Z"
     assert str(request.scope.to_domain().interval) == "2026-03-01T00:00:00.000Z/2026-03-02T00:00:00.000Z"
     assert house.telemetry.counts[Counter.STANDING_RUNS_ASKED_FOR] == 1
+
+
+def test_nothing_is_begun_that_the_platform_cannot_search_yet() -> None:
+    house = _house(days_since_start=30)
+    house.scope_source.searchable_until = START + 1.9 * DAY
+
+    house.start_standing_runs()
+    _run(house)
+    behind = _tick(house)
+    house.scope_source.searchable_until = START + 2 * DAY
+    caught_up = _tick(house)
+
+    assert (behind.asked, _standing(house).course.high_water) == (0, START + DAY)
+    assert caught_up.asked == 1
+    assert len(house.bus.sent) == 2
+
+
+def test_while_the_platform_does_not_answer_nothing_changes_and_without_matters_it_is_not_asked() -> None:
+    house = _house(days_since_start=30)
+    house.scope_source.failures = [PlatformUnavailable("503")]
+    before = house.observable()
+
+    with pytest.raises(PlatformUnavailable):
+        house.start_standing_runs()
+
+    assert house.observable() == before
+    idle = House()
+    idle.scope_source.failures = [PlatformUnavailable("503")]
+    assert idle.start_standing_runs().matters == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections import Counter as Tally
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from holdfast.contracts.request import DiscoveryRequest
@@ -16,6 +17,7 @@ from holdfast.ports import (
     RequestBook,
     RequestBus,
     Runs,
+    ScopeSource,
     StandingBook,
     StandingMatter,
     Telemetry,
@@ -39,7 +41,8 @@ class _Mover:
     requests: RequestBook
     runs: Runs
     bus: RequestBus
-    clock: Clock
+    now: datetime
+    available_until: datetime
     telemetry: Telemetry
 
     def try_to_move_on(self, matter_id: MatterId) -> _Outcome:
@@ -59,9 +62,8 @@ class _Mover:
         matter = self.standing.find(matter_id)
         if matter is None:
             return _Outcome.RESTING
-        before, now = matter.course, self.clock.now()
-        run = self._run_of(matter)
-        course = before.moved_on(run, now=now, available_until=now - DATA_LAG)
+        before, run = matter.course, self._run_of(matter)
+        course = before.moved_on(run, now=self.now, available_until=self.available_until)
         if course != before:
             # Written before it is asked for: what is lost in between is asked for again after the pause.
             if not self.standing.advance(replace(matter, course=course, version=matter.version + 1)):
@@ -116,6 +118,7 @@ def start_standing_runs(
     requests: RequestBook,
     runs: Runs,
     bus: RequestBus,
+    scope_source: ScopeSource,
     clock: Clock,
     telemetry: Telemetry,
 ) -> StandingRuns:
@@ -125,9 +128,17 @@ def start_standing_runs(
     An interval is done when its request has a verdict, be it INCOMPLETE: that verdict is the request's own,
     and is announced. One that failed or died is asked for again, after a pause that grows, and nothing is
     begun before it is done.
+
+    Raises:
+        TransientError: the platform does not say how far its data goes; the next look begins what is due.
     """
-    mover = _Mover(standing, requests, runs, bus, clock, telemetry)
-    outcomes = Tally(for_each(standing.open_matters(), mover.try_to_move_on))
+    open_matters = standing.open_matters()
+    outcomes = Tally[_Outcome]()
+    if open_matters:
+        now = clock.now()
+        available_until = min(now - DATA_LAG, scope_source.available_until())
+        mover = _Mover(standing, requests, runs, bus, now, available_until, telemetry)
+        outcomes.update(for_each(open_matters, mover.try_to_move_on))
     return StandingRuns(
         matters=outcomes.total(),
         asked=outcomes[_Outcome.ASKED],
