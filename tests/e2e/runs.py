@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,20 @@ def request_of(world: World, **changes: object) -> dict[str, Any]:
 
 def send(world: World, detail: object) -> Ended:
     """Send one request and wait for the end of the execution that it starts."""
-    known = {execution["executionArn"] for execution in _executions(world)}
-    world.send(detail, source="legal.discovery", detail_type="DiscoveryRequested")
-    started = _wait_for(lambda: [one for one in _executions(world) if one["executionArn"] not in known])
+    return started_by(
+        world, lambda: world.send(detail, source="legal.discovery", detail_type="DiscoveryRequested")
+    )
+
+
+def started_by(world: World, act: Callable[[], object], machine: str = "PreserveMatterArn") -> Ended:
+    """Do something, and wait for the end of the execution of a workflow that it starts."""
+    known = {execution["executionArn"] for execution in _executions(world, machine)}
+    act()
+    started = wait_for(
+        lambda: [one for one in _executions(world, machine) if one["executionArn"] not in known]
+    )
     arn = started[0]["executionArn"]
-    ended: Ended = _wait_for(lambda: _ended(world, arn))
+    ended: Ended = wait_for(lambda: _ended(world, arn))
     return ended
 
 
@@ -65,12 +74,12 @@ def genesys_requests(world: World) -> list[dict[str, Any]]:
 
 def wait_until_secured(world: World) -> None:
     """Wait until every version has its receipt."""
-    _wait_for(lambda: len(versions(world)) == sum(item["sk"].startswith("OBJ#") for item in ledger(world)))
+    wait_for(lambda: len(versions(world)) == sum(item["sk"].startswith("OBJ#") for item in ledger(world)))
 
 
-def _executions(world: World) -> list[dict[str, Any]]:
+def _executions(world: World, machine: str = "PreserveMatterArn") -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = world.client("stepfunctions").list_executions(
-        stateMachineArn=world.outputs["PreserveMatterArn"]
+        stateMachineArn=world.outputs[machine]
     )["executions"]
     return listed
 
@@ -83,7 +92,8 @@ def _ended(world: World, arn: str) -> Ended | None:
     return Ended(described["status"], described.get("error", ""), described.get("cause", ""), output)
 
 
-def _wait_for(look: Any) -> Any:
+def wait_for(look: Any) -> Any:
+    """Look until something is seen, and return it."""
     patience_ends = time.monotonic() + PATIENCE_S
     while not (found := look()):
         assert time.monotonic() < patience_ends, "nothing came of it in two minutes"
