@@ -102,6 +102,7 @@ def test_an_invalid_event_is_refused_naming_every_fault_and_kept() -> None:
     assert [fault.split(":")[0] for fault in answer.faults] == ["title", "interval.days", "?"]
     ((key, kept),) = house.files.files.items()
     assert json.loads(kept) == event
+    assert answer.explanation.startswith(f"standing matter refused: {'; '.join(answer.faults)}. ")
     assert key in answer.explanation
     assert CANARY not in answer.model_dump_json() + repr(house.telemetry.lines)
     assert house.standing.matters == {}

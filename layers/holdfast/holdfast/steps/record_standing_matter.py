@@ -40,7 +40,10 @@ def record_standing_matter(
         quarantine_key = quarantine(opening.event, files)
         telemetry.count(Counter.REQUESTS_REFUSED)
         telemetry.warn("standing_matter_refused", quarantine_key=quarantine_key, faults=len(refused.faults))
-        explanation = f"{refused}. The event is kept at {quarantine_key}; nothing was changed."
+        explanation = (
+            f"standing matter refused: {'; '.join(refused.faults)}. The event is kept at {quarantine_key}; "
+            "nothing was changed."
+        )
         return StandingRecorded(outcome="REFUSED", faults=list(refused.faults), explanation=explanation)
     except StandingMatterConflict as conflict:
         kept = quarantine(opening.event, files)
