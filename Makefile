@@ -45,6 +45,10 @@ test: $(environments) .venvs/vendor/.stamp ## every test; the rules and steps mu
 		$(python) -m coverage report --fail-under=100 --contexts='^$$,^tests/unit/' \
 			--include='layers/holdfast/holdfast/domain/*,layers/holdfast/holdfast/steps/*'; fi
 
+.PHONY: bench
+bench: .venv/.stamp ## what large matters take in memory and time; it judges nothing
+	PYTHONPATH=layers/holdfast $(python) -m tests.performance.large_matter
+
 # --- environments ----------------------------------------------------------------------------------------
 # One each, since these tools pin versions that do not fit together. A stamp file makes the second run instant.
 # Trust what the machine trusts: uv's own list knows no company proxy.

@@ -1,6 +1,7 @@
 """The three buckets and the hash queue, in memory."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class EvidenceInMemory:
         self.name = name
         self.effects = effects or Effects()
         self.stored: dict[tuple[str, str], StoredVersion] = {}
+        self._versions: Counter[str] = Counter()
         self.broken: dict[str, Exception] = {}
         self.page_size = 1000
         self._arrivals: dict[tuple[str, str], Arrival] = {}
@@ -46,7 +48,8 @@ class EvidenceInMemory:
         at: datetime = NOON,
     ) -> ObjectVersion:
         """Upload, as the vendor does; a `size_bytes` may be claimed for content too large to make."""
-        version_id = f"v{1 + sum(known == key for known, _ in self.stored)}"
+        self._versions[key] += 1
+        version_id = f"v{self._versions[key]}"
         self.stored[key, version_id] = StoredVersion(content, dict(tags or {}))
         version = ObjectVersion(
             self.name, key, version_id, len(content) if size_bytes is None else size_bytes

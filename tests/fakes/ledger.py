@@ -309,8 +309,11 @@ class ConversationsInMemory:
         return frozenset(cid for cid in conversation_ids if matter_id in self.dossier(cid).claimed_by)
 
     def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
-        receipted = {fingerprint for folder in self.folders.values() for fingerprint in folder.receipts}
-        return frozenset(version.fingerprint for version in versions) & receipted
+        return frozenset(
+            version.fingerprint
+            for version in versions
+            if (folder := self.folders.get(_shelf(version))) and version.fingerprint in folder.receipts
+        )
 
     def write(self, receipt: Receipt) -> bool:
         with self._lock:
