@@ -76,6 +76,7 @@ class HoldState(StrEnum):
     HELD = "HELD"
     LIFTING = "LIFTING"
     LIFTED = "LIFTED"
+    RELOCKING = "RELOCKING"  # claimed again after LIFTED: not secured until every lock is read back
 
 
 class PlatformHold(StrEnum):
