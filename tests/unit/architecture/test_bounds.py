@@ -25,7 +25,7 @@ from holdfast.genesys.platform.holds import DeletionProtection
 from holdfast.genesys.platform.retention import PAGE_SIZE as RETENTION_PAGE
 from holdfast.steps.acquire_job_slot import slot_wait_s
 from holdfast.steps.confirm_holds import MAX_LOOKS
-from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS
+from holdfast.steps.place_holds import MAX_CHUNKS, MOST_CONFLICT_PAUSES
 from holdfast.steps.plan_export_round import MAX_ROUNDS
 from holdfast.steps.read_scope_pages import SELECTING_DEADLINE, query_wait_s
 from holdfast.steps.reconcile import delivery_wait_s
@@ -144,7 +144,7 @@ LOOPS: Mapping[str, Callable[[Matter], Loop]] = {
         math.ceil(DATED_RECORDINGS / RETENTION_PAGE / PLATFORM_PER_S / (timeout_s("plan_holds") / 2))
         + matter.rounds("plan_holds", LEDGER_PER_S)
     ),
-    "AwaitPlacing": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MAX_CONFLICTS),
+    "AwaitPlacing": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MOST_CONFLICT_PAUSES),
     "AwaitConfirming": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MAX_LOOKS),
 }
 

@@ -10,7 +10,8 @@ from holdfast.domain.states import PlatformHold, RequestState
 from holdfast.errors import PlatformAnswerLost, PlatformThrottled
 from holdfast.ports import Claim, Counter, PlatformHoldRecord, RefusalKind
 from holdfast.steps.confirm_holds import LOOK_AGAIN_S, MAX_LOOKS
-from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS
+from holdfast.steps.hold_chunks import ALL_DONE
+from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS, MOST_CONFLICT_PAUSES
 from tests.fakes.effects import Killed
 from tests.fakes.house import MATTER, House, Patience
 from tests.fakes.story import conversation_id, conversations, deliver, end_job, held, planned, reconciled
@@ -356,3 +357,43 @@ def test_where_holds_are_per_matter_what_stands_is_not_placed_again() -> None:
 
     assert house.holds.placed == [[ONE]]
     assert house.telemetry.counts[Counter.CONVERSATIONS_HELD] == 1
+
+
+# --- a run's patience
+
+
+def test_a_run_that_met_many_conflicts_waits_for_no_more() -> None:
+    house = reconciled(1, 2)
+    house.holds.conflicts = {ONE: 1_000}
+    spent = ALL_DONE.model_copy(update={"conflicts": MOST_CONFLICT_PAUSES})
+
+    assert house.place_holds(spent).done
+    assert _standing(house, ONE) == (PlatformHold.REFUSED, Reason.HOLD_CONFLICT)
+
+
+def test_the_pauses_for_conflicts_are_counted_through_the_whole_run() -> None:
+    house = planned((1, 2))
+    house.holds.chunk_size = 1
+    house.holds.conflicts = {ONE: 1, TWO: 1}
+
+    first = house.place_holds()
+    house.holds.failures = [PlatformThrottled("PUT", retry_after_s=33)]
+    throttled = house.place_holds(first)
+    house.patience = Patience(0)
+    cut_off = house.place_holds(throttled)
+    second = house.place_holds(cut_off)
+
+    assert [one.conflicts for one in (first, throttled, cut_off, second)] == [1, 1, 1, 2]
+
+
+def test_a_pause_for_one_chunk_is_a_pause_for_all_that_were_placed() -> None:
+    house = reconciled(1, 2)
+    house.holds.chunk_size = 1
+    house.holds.invisible = {ONE, TWO}
+    _place_all(house)
+
+    waits = _confirm_all(house)
+
+    assert waits == [LOOK_AGAIN_S] * (MAX_LOOKS - 1)
+    for conversation in (ONE, TWO):
+        assert _standing(house, conversation) == (PlatformHold.REFUSED, Reason.HOLD_NOT_CONFIRMED)

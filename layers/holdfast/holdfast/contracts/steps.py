@@ -277,7 +277,7 @@ class HoldCursor(Run):
     """Where placing or confirming holds stands: the list's index and the place in it.
 
     Without a `plan_key` the lists are those of the batches. `is_full`: the platform has said that it
-    protects no more.
+    protects no more. `conflicts` counts the pauses that conflicts have cost so far.
     """
 
     early: bool = False
@@ -286,6 +286,7 @@ class HoldCursor(Run):
     offset: int = 0
     attempt: int = 0
     is_full: bool = False
+    conflicts: int = 0
 
 
 class HoldProgress(_Message):
@@ -296,6 +297,7 @@ class HoldProgress(_Message):
     offset: int
     attempt: int
     is_full: bool
+    conflicts: int = 0
     wait_s: int
 
 

@@ -42,13 +42,14 @@ def confirm_holds(
 ) -> HoldProgress:
     """Confirm what was placed, chunk by chunk; what does not show after three looks is refused.
 
+    All was placed before the first look, so a pause for one chunk is a pause for all that follow.
+
     Of an early run the request's state does not tell: it has not moved anything yet.
     """
-    owner = owner_of(cursor, holds)
+    owner, attempt = owner_of(cursor, holds), cursor.attempt
     for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
         if number >= MAX_CHUNKS or (number and not has_time()):
-            return chunk.again(bounded(0))
-        attempt = cursor.attempt if number == 0 else 0
+            return chunk.again(bounded(0), attempt=attempt)
         standing = claims.platform_holds(chunk.conversation_ids, owner)
         placing = [cid for cid, hold in standing.items() if hold and hold.state is PlatformHold.PLACING]
         try:

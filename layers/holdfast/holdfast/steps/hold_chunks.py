@@ -37,7 +37,9 @@ class Chunk:
     batch: int
     offset: int
 
-    def again(self, wait_s: int, *, attempt: int = 0, is_full: bool = False) -> HoldProgress:
+    def again(
+        self, wait_s: int, *, attempt: int = 0, is_full: bool = False, conflicts: int = 0
+    ) -> HoldProgress:
         """Ask to be called again for this very chunk."""
         return HoldProgress(
             done=False,
@@ -45,6 +47,7 @@ class Chunk:
             offset=self.offset,
             attempt=attempt,
             is_full=is_full,
+            conflicts=conflicts,
             wait_s=wait_s,
         )
 

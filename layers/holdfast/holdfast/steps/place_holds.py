@@ -27,6 +27,8 @@ from holdfast.steps.pool import for_each
 
 MAX_CHUNKS = 100
 MAX_CONFLICTS = 5
+# In a whole run. Where more than a few are being changed, waiting for each would fill the history.
+MOST_CONFLICT_PAUSES = 300
 _REASONS = {
     RefusalKind.CAP_REACHED: Reason.PLATFORM_CAP,
     RefusalKind.CONFLICT: Reason.HOLD_CONFLICT,
@@ -50,22 +52,26 @@ def place_holds(
     The intent (PLACING) is written before the platform is asked; what is protected without our intent was
     there before us and stays when we let go. An intent that is found may have taken effect: it is read back
     before the platform is asked again. Refusals are recorded per conversation. A conflict is tried again a
-    few times. Once the platform says that it is full, nothing new is asked.
+    few times, as long as the run has patience left. Once the platform says that it is full, nothing new is
+    asked.
     """
-    is_full = cursor.is_full
+    is_full, conflicts = cursor.is_full, cursor.conflicts
     for number, chunk in enumerate(chunks_from(cursor, requests, batches, files, holds.chunk_size)):
         if number >= MAX_CHUNKS or (number and not has_time()):
-            return chunk.again(wait_s=bounded(0), is_full=is_full)
+            return chunk.again(wait_s=bounded(0), is_full=is_full, conflicts=conflicts)
         attempt = cursor.attempt if number == 0 else 0
         try:
             refusals = _place(cursor, chunk, claims, holds, telemetry, is_full=is_full)
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
-            return chunk.again(bounded(throttled.retry_after_s), attempt=attempt, is_full=is_full)
+            wait_s = bounded(throttled.retry_after_s)
+            return chunk.again(wait_s, attempt=attempt, is_full=is_full, conflicts=conflicts)
         is_full = is_full or any(refusal.kind is RefusalKind.CAP_REACHED for refusal in refusals)
-        if attempt < MAX_CONFLICTS and any(refusal.kind is RefusalKind.CONFLICT for refusal in refusals):
+        may_wait = attempt < MAX_CONFLICTS and conflicts < MOST_CONFLICT_PAUSES
+        if may_wait and any(refusal.kind is RefusalKind.CONFLICT for refusal in refusals):
             telemetry.note("hold_conflict", request_id=cursor.request_id, attempt=attempt)
-            return chunk.again(bounded(5 * 2**attempt), attempt=attempt + 1, is_full=is_full)
+            wait_s = bounded(5 * 2**attempt)
+            return chunk.again(wait_s, attempt=attempt + 1, is_full=is_full, conflicts=conflicts + 1)
         _record(refusals, owner_of(cursor, holds), claims, telemetry)
     return ALL_DONE
 
