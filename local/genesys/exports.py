@@ -154,7 +154,7 @@ class Exports:
             one = self.organisation.conversations[recording.conversation_id]
             due = due_at + timedelta(seconds=recording.late_s)
             self.export_dates[recording.id] = due
-            if recording.fate is not Fate.NEVER_DELIVERED:
+            if recording.fate is not Fate.NEVER_DELIVERED and recording.id not in self.deleted:
                 self.deliveries.append(Delivery(due, job.id, folder_of(organization.id, one), one, recording))
         if share and not self._strays_planned:
             self._strays_planned = True

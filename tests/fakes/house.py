@@ -1,6 +1,6 @@
 """All the fakes together, and every step called with them, as `bootstrap` would."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -394,9 +394,11 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def place_holds(self, progress: HoldProgress | None = None, **cursor: object) -> HoldProgress:
+    def place_holds(
+        self, progress: HoldProgress | None = None, *, plan_key: str = "", early: bool = False
+    ) -> HoldProgress:
         return place_holds(
-            _cursor(progress, **cursor),
+            _cursor(progress, plan_key=plan_key, early=early),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -406,9 +408,11 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def confirm_holds(self, progress: HoldProgress | None = None, **cursor: object) -> HoldProgress:
+    def confirm_holds(
+        self, progress: HoldProgress | None = None, *, plan_key: str = "", early: bool = False
+    ) -> HoldProgress:
         return confirm_holds(
-            _cursor(progress, **cursor),
+            _cursor(progress, plan_key=plan_key, early=early),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -419,9 +423,9 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def seal_custody(self, **early_failure: object) -> Sealed:
+    def seal_custody(self, early_failure: Mapping[str, object] | None = None) -> Sealed:
         return seal_custody(
-            Sealing(**RUN.model_dump(), early_failure=early_failure),
+            Sealing(**RUN.model_dump(), early_failure=dict(early_failure or {})),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,

@@ -120,3 +120,18 @@ def test_what_is_deleted_is_in_no_later_job_and_is_not_written_by_one_under_way(
     assert under_way["totalRecordings"] == 3
     assert {key.split("conversation_id=")[1].split("/")[0] for key in world.bucket.keys} == {kept}
     assert later["totalRecordings"] == 1
+
+
+def test_what_is_deleted_between_a_jobs_creation_and_its_start_is_not_written(
+    make_world: Any, make_group: Any
+) -> None:
+    world = make_world(make_group(count=2, delete_after_s=10))
+    client = world.client()
+    made = client.post("/api/v2/recording/jobs", json=world.job_body()).json()
+    world.clock.pass_s(30)
+
+    client.put(f"/api/v2/recording/jobs/{made['id']}", json={"state": "PROCESSING"})
+    world.clock.pass_s(30)
+    world.simulator.deliver_due()
+
+    assert world.bucket.keys == []

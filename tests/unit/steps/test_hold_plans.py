@@ -469,10 +469,8 @@ def test_an_early_failure_is_said_in_the_verdict_and_is_nothing_missing() -> Non
     house = reconciled(1, 2)
     _apply(house)
 
-    sealed = house.seal_custody(
-        Error="States.TaskFailed",
-        Cause=json.dumps({"Error": "PermissionMissing", "Cause": "PermissionMissing: GET: 403"}),
-    )
+    cause = json.dumps({"Error": "PermissionMissing", "Cause": "PermissionMissing: GET: 403"})
+    sealed = house.seal_custody({"Error": "States.TaskFailed", "Cause": cause})
 
     assert sealed.verdict == "PRESERVED"
     assert sealed.summary["by_reason"] == {"early_protection_failed": 1}
@@ -483,7 +481,7 @@ def test_without_an_early_failure_nothing_is_said() -> None:
     house = reconciled(1, 2)
     _apply(house)
 
-    sealed = house.seal_custody(Error="", Cause="")
+    sealed = house.seal_custody({"Error": "", "Cause": ""})
 
     assert sealed.summary["by_reason"] == {}
     assert sealed.summary["explanations"] == []
