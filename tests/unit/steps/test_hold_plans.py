@@ -230,6 +230,26 @@ def test_beyond_the_plan_what_is_protected_by_chance_is_found(monkeypatch: pytes
     assert _standing(house, 1, 2, 3) == [PlatformHold.HELD, Reason.PLATFORM_CAP, PlatformHold.PRE_EXISTING]
 
 
+def test_beyond_the_plan_nobody_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "SPARE", 0)
+    house = reconciled(1, 2, 3)
+    house.holds.cap = 2
+
+    _apply(house)
+
+    assert house.holds.placed == [_ids(1, 2)]
+    assert _standing(house, 3) == [Reason.PLATFORM_CAP]
+
+
+def test_of_a_batch_without_an_account_nobody_is_left_out() -> None:
+    house = planned((1, 2))
+    house.holds.cap = 1
+
+    plan = _plan(house)
+
+    assert _listed(house, plan)[:2] == [_ids(1), _ids(2)]
+
+
 def test_of_very_many_beyond_the_plan_it_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "SPARE", 0)
     monkeypatch.setattr(planning, "READ_BACK_MOST", 2)
