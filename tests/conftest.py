@@ -26,5 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, world_scenario: Path) -> Ite
 def strict_world(tmp_path_factory: pytest.TempPathFactory, world_scenario: Path) -> Iterator[World]:
     """The same with IAM enforced."""
     out = tmp_path_factory.mktemp("strict-world")
-    with World(world_scenario, out, caller="test", enforce_iam=True) as running:
+    # A sweep comes when a test asks for it, and then takes nothing for too young.
+    parameters = {"SweepSchedule": "rate(30 days)", "SweepAgeSeconds": "0"}
+    with World(world_scenario, out, caller="test", enforce_iam=True, parameters=parameters) as running:
         yield running

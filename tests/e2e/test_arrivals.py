@@ -97,6 +97,9 @@ def standing(world: World, key: str) -> dict[str, Any]:
     [
         ("a/key/nobody knows.bin", "stray"),
         ("ungewöhnlich/große Datei+50%=a&b.bin", "stray"),
+        ("/empty//segments/./and/../dots/", "stray"),
+        ("%2F+%20 ?#&<>\\'\"\t\N{CLAPPER BOARD}", "stray"),
+        ("ü" * 490, "stray"),
         ("_holdfast/canary/1", "canary"),
     ],
 )

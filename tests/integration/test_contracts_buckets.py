@@ -9,6 +9,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from holdfast.aws.buckets import EvidenceBucketSetup, EvidenceListingS3, EvidenceS3, RecordsS3, WorkS3
@@ -17,7 +18,7 @@ from holdfast.aws.queues import ArrivalSqs, HashSqs, StepFunctionsRuns
 from holdfast.contracts.arrivals import read_hash_request
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.tags import TagPlan
-from holdfast.errors import AwsUnavailable
+from holdfast.errors import AwsUnavailable, ObjectUnreadable
 from holdfast.ports import (
     ArrivalQueue,
     BucketSetup,
@@ -188,6 +189,43 @@ def test_a_page_that_is_cut_off_says_where_the_next_begins_and_that_is_asked_for
         {**where, "KeyMarker": "k", "VersionIdMarker": "v"},
         {**where, "KeyMarker": "l"},
     ]
+
+
+class _Refusing:
+    """An S3 that does not give an object's bytes."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def get_object(self, **_: str) -> None:
+        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("InvalidObjectState", "restore it"),
+        ("AccessDenied", "mend the key"),
+        ("KMS.DisabledException", "mend the key"),
+        ("KMS.KMSInvalidStateException", "mend the key"),
+    ],
+)
+def test_what_s3_keeps_to_itself_is_said_with_what_to_do(code: str, advice: str) -> None:
+    bucket = EvidenceS3(_Refusing(code))
+
+    with (
+        pytest.raises(ObjectUnreadable, match=rf"\({code}\).*{advice}"),
+        bucket.open(ObjectVersion("b", "secret-key", "v", 1)),
+    ):
+        raise AssertionError("there is nothing to read")
+
+
+@pytest.mark.parametrize("code", ["SlowDown", "InternalError", "NoSuchVersion", "KMS.ThrottlingException"])
+def test_other_refusals_are_left_to_the_repetition(code: str) -> None:
+    bucket = EvidenceS3(_Refusing(code))
+
+    with pytest.raises(ClientError), bucket.open(ObjectVersion("b", "k", "v", 1)):
+        raise AssertionError("there is nothing to read")
 
 
 def test_what_is_read_says_whether_there_are_tags(evidence: Evidence) -> None:

@@ -731,7 +731,7 @@ def test_a_digest_is_added_once(ledger: Ledger) -> None:
     assert ledger.claims.dossier(ONE) == before
     assert before.digested == {receipt.version.fingerprint}
     absent = _receipt(version_id="never").version
-    assert ledger.receipts.digested([receipt.version, absent]) == {receipt.version.fingerprint}
+    assert ledger.receipts.digested([absent, receipt.version]) == {receipt.version.fingerprint}
     assert list(before.receipts) == [receipt], "the receipt itself never changes"
     (event,) = [document for document in _documents(ledger) if document["kind"] == "event"]
     assert event["details"] == {
@@ -751,7 +751,7 @@ def test_a_digest_is_filed_where_the_receipt_is_also_of_what_names_no_conversati
     assert ledger.receipts.add_digest(version, "ab" * 32, LATER) is True
     assert ledger.receipts.add_digest(version, "ab" * 32, NOON) is False
 
-    assert ledger.receipts.digested([version, other]) == {version.fingerprint}
+    assert ledger.receipts.digested([other, version]) == {version.fingerprint}
     assert ledger.receipts.have([version]) == frozenset()
 
 

@@ -161,7 +161,7 @@ def test_killed_anywhere_nothing_is_passed_over() -> None:
         assert house.effects.tally()["receipt"] == len(versions)
 
 
-def test_a_repeat_changes_nothing_once_all_is_secured() -> None:
+def test_a_repeat_changes_nothing_once_all_is_secured_and_writes_nothing_where_one_page_is_all() -> None:
     house = exported()
     _later(house)
     before = house.observable()
@@ -170,6 +170,7 @@ def test_a_repeat_changes_nothing_once_all_is_secured() -> None:
         assert house.sweep_evidence() == Swept(done=True, versions=4, sent=0)
 
     assert house.observable() == before
+    assert house.sweeps.marks == {}
 
 
 def test_a_request_whose_events_were_lost_is_reconciled_after_the_sweep() -> None:

@@ -47,11 +47,12 @@ def sweep_evidence(
             telemetry.warn(
                 "arrival_swept", object_key=arrival.version.key, version_id=arrival.version.version_id
             )
-        moved = sweeps.move(mark, page.after, clock.now())
-        if moved is None:
-            telemetry.note("sweep_overtaken")
-            return Swept(done=False, versions=versions, sent=sent)
-        mark = moved
+        if page.after != mark.after:  # where one page is all, there is nothing to write down
+            moved = sweeps.move(mark, page.after, clock.now())
+            if moved is None:
+                telemetry.note("sweep_overtaken")
+                return Swept(done=False, versions=versions, sent=sent)
+            mark = moved
         if mark.after is None or not has_time():
             telemetry.note("evidence_swept", versions=versions, sent=sent)
             return Swept(done=mark.after is None, versions=versions, sent=sent)
