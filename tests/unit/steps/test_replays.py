@@ -11,6 +11,7 @@ from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.states import BatchState
 from tests.fakes.house import EXECUTION, House, batch_run
 from tests.fakes.story import (
+    conversation_id,
     conversations,
     end_job,
     exported,
@@ -54,6 +55,13 @@ def _ended() -> House:
     return house
 
 
+def _threatened() -> House:
+    """Let the platform be about to delete what has not been exported."""
+    house = planned()
+    house.deletions.delete_dates = [(conversation_id(1), house.clock.now() + timedelta(days=1))]
+    return house
+
+
 def _placed() -> House:
     house = reconciled()
     house.place_holds()
@@ -76,6 +84,8 @@ REPEATS = [
     Repeat("execute_export_job", _ready, lambda house: house.execute_export_job(batch_run())),
     Repeat("check_export_job", _ended, lambda house: house.check_export_job(batch_run())),
     Repeat("reconcile", exported, lambda house: house.reconcile()),
+    Repeat("plan_holds", reconciled, lambda house: house.plan_holds()),
+    Repeat("plan_holds early", _threatened, lambda house: house.plan_holds(early=True)),
     Repeat("place_holds", reconciled, lambda house: house.place_holds()),
     Repeat("confirm_holds", _placed, lambda house: house.confirm_holds()),
     Repeat("seal_custody", held, lambda house: house.seal_custody()),
@@ -116,8 +126,8 @@ def _steps_in_order(versions: list[ObjectVersion]) -> list[Callable[[House], obj
         lambda house: house.secure_objects(messages(house, *versions)),
         lambda house: house.check_export_job(batch_run()),
         lambda house: house.reconcile(),
-        lambda house: house.place_holds(),
-        lambda house: house.confirm_holds(),
+        lambda house: house.place_holds(plan_key=house.plan_holds().plan_key),
+        lambda house: house.confirm_holds(plan_key=house.plan_holds().plan_key),
         lambda house: house.seal_custody(),
     ]
 
