@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from pydantic import AfterValidator, BaseModel, Field, create_model
 
+from holdfast.bootstrap import PAGE_SIZE
 from holdfast.contracts.request import MAX_LISTED_IDS, DiscoveryRequest
 from holdfast.contracts.steps import MatterName, MaxJson, Run
 from holdfast.domain.ids import MatterId
@@ -46,7 +47,7 @@ from tests.unit.architecture.bounds import (
     size_of,
     waits_in_loops,
 )
-from tests.unit.architecture.test_workflows import DEFINITIONS, TEMPLATE, definition, surroundings
+from tests.unit.architecture.test_workflows import DEFINITIONS, ROOT, TEMPLATE, definition, surroundings
 from tests.unit.architecture.workflows import STARTED_BY, Definition
 
 # --- assumptions: what no constant says --------------------------------------------------------------------
@@ -55,7 +56,7 @@ from tests.unit.architecture.workflows import STARTED_BY, Definition
 LEDGER_PER_S = 100
 # Calls: half of the platform's limit, the rest belongs to other runs.
 PLATFORM_PER_S = DEFAULT_ALLOWED / 60 / 2
-CONVERSATIONS_A_BATCH = 40  # at least: what a job of the dialect `compliance` takes
+CONVERSATIONS_A_BATCH = 40  # on average, halves of what was split included
 EVENT_BYTES = 150_000  # of a request event; what the contract accepts is smaller, see below
 DATED_RECORDINGS = 10_000_000  # of the whole organisation, as old as the scope
 HALVINGS = 10  # of a slice's length, from the longest to the shortest
@@ -302,10 +303,27 @@ def test_a_poll_that_grows_has_few_rounds_before_its_longest() -> None:
     assert polls(lambda elapsed_s: 10 if elapsed_s < 100 else 60) == Loop(10, 60)
 
 
-def test_a_part_of_the_custody_file_is_read_in_half_of_the_time() -> None:
-    largest = PART_CONVERSATIONS + most("BatchSize")
+# Conversations that a step handles between two looks at the clock, at most.
+A_ROUND = {
+    "read_scope_pages": PAGE_SIZE + most("BatchSize"),
+    "reconcile": most("BatchSize"),
+    "plan_holds": most("BatchSize"),
+    "place_holds": DeletionProtection.chunk_size,
+    "confirm_holds": DeletionProtection.chunk_size,
+    "seal_custody": PART_CONVERSATIONS + most("BatchSize"),
+}
 
-    assert largest / LEDGER_PER_S < timeout_s("seal_custody") / 2
+
+@pytest.mark.parametrize("program", A_ROUND)
+def test_what_is_begun_at_half_of_the_time_ends_in_the_other_half(program: str) -> None:
+    assert A_ROUND[program] / LEDGER_PER_S < timeout_s(program) / 2
+
+
+def test_every_step_that_looks_at_the_clock_says_what_it_does_in_between() -> None:
+    steps = {step.program for name in DEFINITIONS for step in surroundings(name).steps.values()}
+    looking = {one for one in steps if "half_time" in (ROOT / f"functions/{one}/app.py").read_text()}
+
+    assert looking == set(A_ROUND)
 
 
 @pytest.mark.parametrize("name", ["AwaitScope", "AwaitDelivery", "AwaitSealing"])
@@ -331,3 +349,32 @@ def test_what_a_map_answers_grows_with_its_batches() -> None:
     ]
 
     assert sizes[0] < PAYLOAD_LIMIT_BYTES < sizes[1]
+
+
+# --- what the documentation says of it ---------------------------------------------------------------------
+
+
+def _limits() -> list[str]:
+    """Write the table of docs/architecture.md: bounds, rounded up."""
+    lines = [
+        f"| Workflow | {' | '.join(f'{size:,}' for size in MATTERS)} | largest payload |",
+        f"|---|{'---|' * (len(MATTERS) + 1)}",
+    ]
+    for name in sorted(MACHINES):
+        events = " | ".join(f"{math.ceil(bound(name, size) / 1_000) * 1_000:,}" for size in MATTERS)
+        carried = f"{_largest(name):,} KB" if name in DEFINITIONS else "within"
+        lines.append(f"| {name} | {events} | {carried} |")
+    return lines
+
+
+def _largest(name: str) -> int:
+    starts_with, batches = STARTS_WITH.get(name, NESTED), Matter(MATTERS[-1]).batches
+    found = payloads(definition(name), surroundings(name), starts_with, batches).by_state
+    return math.ceil(max(found.values()) / 10_240) * 10
+
+
+def test_the_documented_limits_are_the_computed_ones() -> None:
+    written = (ROOT / "docs/architecture.md").read_text()
+    between = written.partition("<!-- limits -->\n")[2].partition("\n<!-- /limits -->")[0]
+
+    assert between.splitlines() == _limits()
