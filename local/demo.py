@@ -99,13 +99,15 @@ def _run(world: World, scenario: Scenario, display: Display) -> Finished:
     started = time.monotonic()
     due = sorted(scenario.events, key=lambda event: event.after_s)
     is_standing = any(event.is_standing for event in due)
-    sent, told, last_sent = 0, 0, started
+    sent, told, last_sent, are_over = 0, 0, started, True
     while True:
         now = time.monotonic()
         recorded = _ended(world, "KeepStandingMatterArn") if is_standing else 0
         # The bus promises no order: who closes a standing matter waits until it is opened.
         while due and now - started >= due[0].after_s and recorded >= told:
-            event = due.pop(0)
+            if due[0].after_the_runs and not are_over:
+                break
+            event, are_over = due.pop(0), False
             for _ in range(event.repeat):
                 world.send(event.detail, source=event.source, detail_type=event.detail_type)
             if event.is_standing:
@@ -118,6 +120,7 @@ def _run(world: World, scenario: Scenario, display: Display) -> Finished:
         progress = read_progress(world)
         reading_s = time.monotonic() - now
         display.show(progress.counts)
+        are_over = len(runs) >= sent and all(run.status != "RUNNING" for run in runs)
         is_settled = not due and recorded >= told and all(run.status != "RUNNING" for run in runs)
         if is_settled and is_standing:
             asked = world.look_after_standing_matters()["asked"]

@@ -18,6 +18,7 @@ type Summary = dict[str, Any]
 MEDIA = ("voice", "chat", "email", "message", "callback", "screen")
 _CONVERSATIONS = ("expected", "held_at_platform", "explained", "missing")
 _RECORDINGS = ("expected", "delivered", "secured", "explained", "missing")
+_REUSED = ("conversations", "recordings")
 _MEDIUM = ("conversations", "expected", "delivered", "secured", "held_at_platform", "explained", "missing")
 _STANDING = ("state", "high_water", "ends_at")
 _OURS = ("functions", "workflows")
@@ -113,13 +114,7 @@ def print_summary(
     console.print(table)
     for reason, count in summary["by_reason"].items():
         console.print(f"  {count:5}  {reason.replace('_', ' ')}", highlight=False)
-    for request in summary["requests"]:
-        told = f": {request['explanation']}" if request["explanation"] else ""
-        line = f"{request['matter_id']} / {request['request_id']}: {request['verdict']}{told}"
-        console.print(line, highlight=False, markup=False)
-    for matter in summary["standing_matters"]:
-        line = f"{matter['matter_id']}: {matter['state']}, preserved until {matter['high_water']}"
-        console.print(line, highlight=False, markup=False)
+    _print_runs(console, summary)
     console.print(
         f"{summary['time_s']} s, {summary['aws_calls']} AWS calls, {summary['genesys_calls']} Genesys calls",
         highlight=False,
@@ -137,6 +132,19 @@ def print_summary(
             console.print(f"  {difference}", highlight=False, markup=False)
     else:
         console.print("As expected.", style="bold green")
+
+
+def _print_runs(console: Console, summary: Summary) -> None:
+    if summary["reused"]["conversations"]:
+        line = "{recordings} recordings of {conversations} conversations were secured before"
+        console.print(f"  {line.format(**summary['reused'])}", highlight=False)
+    for request in summary["requests"]:
+        told = f": {request['explanation']}" if request["explanation"] else ""
+        line = f"{request['matter_id']} / {request['request_id']}: {request['verdict']}{told}"
+        console.print(line, highlight=False, markup=False)
+    for matter in summary["standing_matters"]:
+        line = f"{matter['matter_id']}: {matter['state']}, preserved until {matter['high_water']}"
+        console.print(line, highlight=False, markup=False)
 
 
 def _request(run: Run, item: Mapping[str, Any]) -> Summary:
@@ -176,6 +184,7 @@ def _counts(counted: Mapping[str, Any]) -> Summary:
     return {
         "conversations": _filled(counted.get("conversations"), _CONVERSATIONS),
         "recordings": _filled(counted.get("recordings"), _RECORDINGS),
+        "reused": _filled(counted.get("reused"), _REUSED),
         "by_medium": {
             medium: _filled(by_medium.get(medium), _MEDIUM)
             for medium in (*MEDIA, *sorted(set(by_medium) - set(MEDIA)))

@@ -58,12 +58,13 @@ def read_progress(world: World) -> Progress:
     reached = min((_REQUEST_ORDER.index(request["state"]) for request in requests.values()), default=-1)
     planned = sum(int(batch.get("conversations", 0)) for batch in batches)
     expected = sum(int(batch.get("total", 0)) for batch in batches)
-    ended = sum(batch["state"] in _JOB_ENDED for batch in batches)
+    exported = [batch for batch in batches if batch["state"] != "REUSED"]
+    ended = sum(batch["state"] in _JOB_ENDED for batch in exported)
     arrived = _objects(world)
     counts = {
         "request": Count(len(requests), None, reached >= 0),
         "scope": Count(claims, max(planned, claims) or None, bool(batches) or reached >= 1),
-        "export": Count(ended, len(batches) or None, reached >= 1),
+        "export": Count(ended, len(exported) or None, reached >= 1),
         "arrivals": Count(receipts, max(arrived, 2 * expected) or None, reached >= 2 and receipts >= arrived),
         "reconcile": Count(min(receipts // 2, expected), expected or None, reached >= 2),
         "holds": Count(held, claims or None, reached >= 3),

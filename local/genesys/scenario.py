@@ -126,6 +126,7 @@ class Event:
 
     detail: Any
     after_s: float = 0.0
+    after_the_runs: bool = False
     source: str = "legal.discovery"
     detail_type: str = "DiscoveryRequested"
     repeat: int = 1

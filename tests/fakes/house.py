@@ -1,10 +1,10 @@
 """All the fakes together, and every step called with them, as `bootstrap` would."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from holdfast.contracts.arrivals import QueuedMessage
 from holdfast.contracts.request import DiscoveryRequest
@@ -117,6 +117,7 @@ class Patience:
 class House:
     """The program with a world in memory."""
 
+    run: Run = RUN
     clock: HandDrivenClock = field(default_factory=HandDrivenClock)
     telemetry: RecordedTelemetry = field(default_factory=RecordedTelemetry)
     effects: Effects = field(default_factory=Effects)
@@ -178,11 +179,11 @@ class House:
     @property
     def request(self) -> RequestRecord:
         """Read the request that most tests work with."""
-        return self.requests.read(MATTER, REQUEST)
+        return self.requests.read(self.run.matter_id, self.run.request_id)
 
     def batch(self, index: int = 0, attempt: int = 1) -> BatchRecord:
         """Read a batch of it."""
-        return self.batches.read(MATTER, REQUEST, batch_id(attempt, index))
+        return self.batches.read(self.run.matter_id, self.run.request_id, batch_id(attempt, index))
 
     def open_request(self, event: Any = None, execution_arn: str = EXECUTION) -> Opened:
         return open_request(
@@ -215,11 +216,11 @@ class House:
         )
 
     def preflight(self, *checks: Check) -> Run:
-        return preflight(RUN, checks=checks, telemetry=self.telemetry)
+        return preflight(self.run, checks=checks, telemetry=self.telemetry)
 
     def start_scope_query(self) -> ScopeRead:
         return start_scope_query(
-            RUN,
+            self.run,
             requests=self.requests,
             scope_source=self.scope_source,
             data_wait=self.data_wait,
@@ -243,7 +244,7 @@ class House:
     def read_scope_pages(self, reading: ScopeRead | None = None) -> ScopeRead:
         so_far = (reading or self.scope_asked()).model_dump()
         return read_scope_pages(
-            ScopeReading.model_validate(so_far | {"matter_id": MATTER, "request_id": REQUEST}),
+            ScopeReading.model_validate(so_far | self.run.model_dump()),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -258,7 +259,7 @@ class House:
 
     def plan_export_round(self, number: int = 0) -> RoundPlanned:
         return plan_export_round(
-            ExportRound(matter_id=MATTER, request_id=REQUEST, number=number),
+            ExportRound.model_validate(self.run.model_dump() | {"number": number}),
             requests=self.requests,
             batches=self.batches,
             files=self.files,
@@ -365,7 +366,7 @@ class House:
 
     def reconcile(self, standing: Reconciled | None = None) -> Reconciled:
         return reconcile(
-            Reconciling.model_validate(RUN.model_dump() | (standing.model_dump() if standing else {})),
+            Reconciling.model_validate(self.run.model_dump() | (standing.model_dump() if standing else {})),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -381,7 +382,7 @@ class House:
     def plan_holds(self, planned: HoldsPlanned | None = None, *, early: bool = False) -> HoldsPlanned:
         so_far = planned.model_dump() if planned else {}
         return plan_holds(
-            HoldPlanning.model_validate(RUN.model_dump() | so_far | {"early": early}),
+            HoldPlanning.model_validate(self.run.model_dump() | so_far | {"early": early}),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -398,7 +399,7 @@ class House:
         self, progress: HoldProgress | None = None, *, plan_key: str = "", early: bool = False
     ) -> HoldProgress:
         return place_holds(
-            _cursor(progress, plan_key=plan_key, early=early),
+            self._cursor(progress, plan_key=plan_key, early=early),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -412,7 +413,7 @@ class House:
         self, progress: HoldProgress | None = None, *, plan_key: str = "", early: bool = False
     ) -> HoldProgress:
         return confirm_holds(
-            _cursor(progress, plan_key=plan_key, early=early),
+            self._cursor(progress, plan_key=plan_key, early=early),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -425,7 +426,7 @@ class House:
 
     def seal_custody(self, early_failure: Mapping[str, object] | None = None) -> Sealed:
         return seal_custody(
-            Sealing(**RUN.model_dump(), early_failure=dict(early_failure or {})),
+            Sealing(**self.run.model_dump(), early_failure=dict(early_failure or {})),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,
@@ -447,9 +448,19 @@ class House:
             telemetry=self.telemetry,
         )
 
+    def for_request(self, matter_id: str, request_id: str) -> Self:
+        """Turn to another request in the same world."""
+        other = copy(self)
+        other.run = Run(matter_id=MatterId(matter_id), request_id=RequestId(request_id))
+        return other
 
-def _cursor(progress: HoldProgress | None, **cursor: object) -> HoldCursor:
-    return HoldCursor.model_validate(RUN.model_dump() | (progress.model_dump() if progress else {}) | cursor)
+    def batch_run(self, index: int = 0, attempt: int = 1) -> BatchRun:
+        """Name one batch of the request."""
+        return BatchRun.model_validate(self.run.model_dump() | {"batch_id": batch_id(attempt, index)})
+
+    def _cursor(self, progress: HoldProgress | None, **cursor: object) -> HoldCursor:
+        so_far = progress.model_dump() if progress else {}
+        return HoldCursor.model_validate(self.run.model_dump() | so_far | cursor)
 
 
 def batch_run(index: int = 0, attempt: int = 1) -> BatchRun:

@@ -16,6 +16,7 @@ from holdfast.domain.ids import (
     batch_prefix,
     origin_of,
 )
+from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.states import (
     BATCH_MOVES,
     PLATFORM_HOLD_MOVES,
@@ -202,6 +203,14 @@ class Folder:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     digested: set[str] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
+    epoch: int = 0
+    secured: SecuredExport | None = None
+
+    @property
+    def standing_export(self) -> SecuredExport | None:
+        """What is secured and still held."""
+        is_held = self.state is HoldState.HELD and self.secured and self.secured.epoch == self.epoch
+        return self.secured if is_held else None
 
 
 class ConversationsInMemory:
@@ -238,7 +247,12 @@ class ConversationsInMemory:
 
     def begin_lifting(self, conversation_id: ConversationId) -> None:
         """Let a release be under way (no step of today does that)."""
-        self._folder(conversation_id).state = HoldState.LIFTING
+        folder = self._folder(conversation_id)
+        folder.state, folder.epoch = HoldState.LIFTING, folder.epoch + 1
+
+    def hold_again(self, conversation_id: ConversationId) -> None:
+        """Let a claim come after a release."""
+        self._folder(conversation_id).state = HoldState.HELD
 
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         with self._lock:
@@ -250,7 +264,28 @@ class ConversationsInMemory:
                 platform_holds=dict(folder.platform),
                 claimed_by=frozenset(folder.claims),
                 entries=[entry for _, entry in sorted(folder.entries.items())],
+                epoch=folder.epoch,
+                secured=folder.standing_export,
             )
+
+    def secured_exports(
+        self, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, SecuredExport]:
+        found = {one: self.dossier(one).secured for one in conversation_ids}
+        return {one: export for one, export in found.items() if export}
+
+    def note_secured(self, export: SecuredExport) -> None:
+        with self._lock:
+            folder = self._folder(export.conversation_id)
+            new, old = export.terms, folder.secured.terms if folder.secured else None
+            says_as_much = old is None or (
+                old.job_created_at <= new.job_created_at
+                and new.include_screen >= old.include_screen
+                and new.include_sensitive >= old.include_sensitive
+            )
+            epoch = folder.secured.epoch if folder.secured else -1
+            if epoch < export.epoch or (epoch == export.epoch and says_as_much):
+                folder.secured = export
 
     def manifest_entries(self, job_id: ExportJobId) -> Sequence[Entry]:
         with self._lock:

@@ -14,7 +14,7 @@ from holdfast.domain.media import Medium
 from holdfast.domain.moments import to_text
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState
-from tests.fakes.house import House, batch_run
+from tests.fakes.house import House
 
 ORGANIZATION = "2f8b9a34-6d1e-4c57-9a0b-8e3d5f7c1a26"
 STARTED = datetime(2026, 3, 4, 9, tzinfo=UTC)
@@ -127,7 +127,7 @@ def plan(house: House, *batches: Sequence[int]) -> None:
 
 def start_job(house: House, index: int = 0, attempt: int = 1) -> ExportJobId:
     """Start a batch's job."""
-    run = batch_run(index, attempt)
+    run = house.batch_run(index, attempt)
     assert house.acquire_job_slot(run).acquired
     assert house.start_export_job(run).next == "CHECK"
     job_id = house.batch(index, attempt).job_id
@@ -152,7 +152,7 @@ def end_job(
     house.jobs.failed[job_id] = {
         recording_id(conversation, number): conversation_id(conversation) for conversation, number in failed
     }
-    assert house.check_export_job(batch_run(index, attempt)).next == "END"
+    assert house.check_export_job(house.batch_run(index, attempt)).next == "END"
 
 
 def exported(*numbers: int) -> House:

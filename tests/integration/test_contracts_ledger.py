@@ -32,6 +32,7 @@ from holdfast.domain.ids import (
     halves_of,
 )
 from holdfast.domain.media import Medium
+from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.standing import Course
 from holdfast.domain.states import (
     BatchState,
@@ -86,7 +87,9 @@ LATER = NOON + timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Ledger:
-    """Every book of one ledger; `begin_lifting` stands for a release, which is not built yet."""
+    """Every book of one ledger; `begin_lifting` and `hold_again` stand for a release, which is not built yet,
+    and for a claim after it.
+    """
 
     requests: RequestBook
     batches: BatchBook
@@ -97,6 +100,7 @@ class Ledger:
     sweeps: SweepBook
     standing: StandingBook
     begin_lifting: Callable[[ConversationId], None]
+    hold_again: Callable[[ConversationId], None]
 
 
 def _in_memory() -> Ledger:
@@ -111,6 +115,7 @@ def _in_memory() -> Ledger:
         SweepsInMemory(),
         StandingInMemory(),
         shelf.begin_lifting,
+        shelf.hold_again,
     )
 
 
@@ -142,9 +147,18 @@ def _on_dynamodb() -> Ledger:
         table.update(
             f"CONV#{conversation}",
             "HOLD",
-            "SET #state = :lifting",
+            "SET #state = :lifting ADD epoch :one",
             "attribute_not_exists(nothing)",
-            {":lifting": HoldState.LIFTING},
+            {":lifting": HoldState.LIFTING, ":one": 1},
+        )
+
+    def hold_again(conversation: ConversationId) -> None:
+        table.update(
+            f"CONV#{conversation}",
+            "HOLD",
+            "SET #state = :held",
+            "attribute_not_exists(nothing)",
+            {":held": HoldState.HELD},
         )
 
     return Ledger(
@@ -157,6 +171,7 @@ def _on_dynamodb() -> Ledger:
         SweepLedger(table),
         StandingLedger(table),
         begin_lifting,
+        hold_again,
     )
 
 
@@ -486,6 +501,86 @@ def test_a_conversation_that_is_being_released_cannot_be_claimed(ledger: Ledger)
     assert ledger.claims.claim(_claim()) is False, "a repeat of a claim that stands"
     assert ledger.claims.dossier(ONE).claimed_by == {M}
     assert len(_documents(ledger)) == 1
+
+
+# --- what is secured
+
+
+def _secured(job_at: datetime = NOON, *, epoch: int = 0, screen: bool = True, sensitive: bool = False) -> Any:
+    recordings = {recording_id(1): Medium.VOICE, recording_id(1, 1): Medium.SCREEN}
+    return SecuredExport(ONE, recordings, ExportTerms(M, R, screen, sensitive, job_at), epoch)
+
+
+def test_what_is_secured_is_read_back_alone_and_in_the_dossier(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    assert ledger.claims.secured_exports([ONE, TWO]) == {}
+    assert ledger.claims.dossier(ONE).secured is None
+
+    ledger.claims.note_secured(_secured())
+
+    assert ledger.claims.secured_exports([TWO, ONE]) == {ONE: _secured()}
+    assert ledger.claims.dossier(ONE).secured == _secured()
+    assert ledger.claims.dossier(ONE).epoch == 0
+    assert ledger.claims.secured_exports([]) == {}
+    assert len(_documents(ledger)) == 1, "no entry comes of it"
+
+
+def test_what_nobody_holds_is_not_secured(ledger: Ledger) -> None:
+    ledger.claims.note_secured(_secured())
+
+    assert ledger.claims.secured_exports([ONE]) == {}
+    assert ledger.claims.dossier(ONE).secured is None
+
+
+def test_what_was_secured_is_void_once_its_locks_began_to_be_lifted(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    ledger.claims.note_secured(_secured())
+
+    ledger.begin_lifting(ONE)
+    lifting = ledger.claims.secured_exports([ONE]), ledger.claims.dossier(ONE).secured
+    ledger.hold_again(ONE)
+
+    assert lifting == ({}, None)
+    assert (ledger.claims.secured_exports([ONE]), ledger.claims.dossier(ONE).epoch) == ({}, 1)
+    ledger.claims.note_secured(_secured(NOON - timedelta(days=1), epoch=1, screen=False))
+    assert ledger.claims.dossier(ONE).secured == _secured(NOON - timedelta(days=1), epoch=1, screen=False)
+    ledger.claims.note_secured(_secured(LATER))
+    assert ledger.claims.dossier(ONE).secured.terms.include_screen is False, "of locks that are gone"  # type: ignore[union-attr] # read above
+
+
+@pytest.mark.parametrize(
+    ("later", "replaces"),
+    [
+        ({"job_at": NOON}, True),
+        ({"job_at": LATER}, True),
+        ({"job_at": LATER, "sensitive": True}, True),
+        ({"job_at": NOON - timedelta(milliseconds=1)}, False),
+        ({"job_at": LATER, "screen": False}, False),
+        ({"job_at": LATER, "screen": False, "sensitive": True}, False),
+        ({"job_at": NOON - timedelta(seconds=1), "sensitive": True}, False),
+    ],
+)
+def test_only_what_says_as_much_replaces_what_is_secured(
+    ledger: Ledger, later: dict[str, Any], replaces: bool
+) -> None:
+    ledger.claims.claim(_claim())
+    ledger.claims.note_secured(_secured())
+
+    ledger.claims.note_secured(_secured(**later))
+
+    assert ledger.claims.dossier(ONE).secured == (_secured(**later) if replaces else _secured())
+
+
+def test_many_conversations_are_looked_up_at_once(ledger: Ledger) -> None:
+    numbers = range(120)
+    for number in numbers:
+        ledger.claims.claim(replace(_claim(), conversation=conversations(number)[0]))
+        if number % 2:
+            ledger.claims.note_secured(replace(_secured(), conversation_id=conversation_id(number)))
+
+    found = ledger.claims.secured_exports([conversation_id(number) for number in numbers])
+
+    assert sorted(found) == [conversation_id(number) for number in numbers if number % 2]
 
 
 def test_nothing_is_known_of_a_conversation_that_never_was(ledger: Ledger) -> None:

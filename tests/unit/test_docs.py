@@ -36,6 +36,7 @@ from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, 
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
 from holdfast.domain.reconciliation import EXPLAINING, MEANINGS, Reason
+from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.standing import Course
 from holdfast.domain.states import BatchState, PlatformHold, RequestState
@@ -458,6 +459,8 @@ def _fill(table: Table) -> None:
     for whose in (None, matter):
         claims.mark_platform_hold([CONVERSATION], whose, PlatformHold.PLACING)
         claims.confirm_platform_hold(CONVERSATION, whose, NOW)
+    terms = ExportTerms(matter, request.request_id, True, False, NOW)
+    claims.note_secured(SecuredExport(CONVERSATION, {RECORDING: Medium.VOICE}, terms, 0))
     receipts = ReceiptLedger(table)
     media, stray = ObjectVersion("bucket", KEY, "v", 1), ObjectVersion("bucket", "stray", "v", 1)
     receipts.write(Receipt(media, Role.MEDIA, NOW, NOW, None, CONVERSATION, RECORDING))

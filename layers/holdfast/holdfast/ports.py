@@ -17,6 +17,7 @@ from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, 
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import PlatformRecording
+from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.standing import Course
 from holdfast.domain.states import BatchState, ParkedState, PlatformHold, RequestState
@@ -37,6 +38,7 @@ class Counter(StrEnum):
     REQUESTS_REFUSED = "RequestsRefused"
     RUNS_FAILED = "RunsFailed"
     CONVERSATIONS_CLAIMED = "ConversationsClaimed"
+    CONVERSATIONS_REUSED = "ConversationsReused"
     JOBS_STARTED = "JobsStarted"
     JOBS_FULFILLED = "JobsFulfilled"
     JOBS_BROKEN_OFF = "JobsBrokenOff"
@@ -461,7 +463,9 @@ class PlatformHoldRecord:
 class Dossier:
     """One query's answer to: what do we have of this conversation, who needs it, what happened to it.
 
-    `entries` are the canonical bytes of its receipts and events, in the order of the ledger's keys.
+    `entries` are the canonical bytes of its receipts and events, in the order of the ledger's keys. `epoch`
+    counts how often its locks began to be lifted; `secured` is None where no export is known whose objects
+    are still held.
     """
 
     conversation_id: ConversationId
@@ -470,6 +474,8 @@ class Dossier:
     platform_holds: Mapping[HoldOwner, PlatformHoldRecord]
     claimed_by: frozenset[MatterId]
     entries: Sequence["Entry"]
+    epoch: int = 0
+    secured: SecuredExport | None = None
 
     def hold_for(self, matter_id: MatterId) -> PlatformHoldRecord | None:
         """Give the hold that a matter stands on: its own, or the one that all matters share."""
@@ -498,6 +504,16 @@ class ClaimBook(Protocol):
 
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         """Read everything about a conversation, strongly consistent."""
+
+    def secured_exports(
+        self, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, SecuredExport]:
+        """Read which of these have an export that is secured and whose objects are still held, strongly
+        consistent.
+        """
+
+    def note_secured(self, export: SecuredExport) -> None:
+        """Write down that all of a conversation is secured, unless what stands there says more."""
 
     def manifest_entries(self, job_id: ExportJobId) -> Sequence[Entry]:
         """Read the receipts of the manifest that an export job left, strongly consistent."""

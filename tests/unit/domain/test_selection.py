@@ -57,7 +57,7 @@ def _select(
             due = selection.batched(_lot, at_least=at_least, at_most=at_most)
             selection = selection.without(due)
             assert selection.next_batch == len(batches) + len(due)
-            batches += due
+            batches += [lot.conversations for lot in due]
         start = within.end
     assert selection.waiting == ()
     assert selection.conversations == sum(map(len, batches))

@@ -59,8 +59,12 @@ def test_a_run_that_has_not_ended_can_still_fail_and_one_that_has_cannot_move(st
 def test_every_batch_state_has_an_exit_or_is_an_end(state: BatchState) -> None:
     ends = {BatchState.FULFILLED, BatchState.FAILED, BatchState.CANCELLED, BatchState.SPLIT}
 
-    assert state.is_terminal == (state in ends)
+    assert state.is_terminal == (state in {*ends, BatchState.REUSED})
     assert state.is_terminal or has_passed(BATCH_MOVES, BatchState.FAILED, state)
+
+
+def test_a_batch_is_reused_from_the_start_or_never() -> None:
+    assert sources(BATCH_MOVES, BatchState.REUSED) == {BatchState.REUSED}
 
 
 def test_nothing_is_preserved_that_was_not_exported_reconciled_and_held() -> None:

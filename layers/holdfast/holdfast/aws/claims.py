@@ -1,6 +1,7 @@
 """Everything that is filed under a conversation: claims, the HOLD item, receipts and custody events.
 
-Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`OBJ#fingerprint`, `CONV#c`/`EVENT#ulid`; the manifest
+Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`SECURED`, `CONV#c`/`OBJ#fingerprint`,
+`CONV#c`/`EVENT#ulid`; the manifest
 of an export job lies under `JOB#j`, objects whose key names neither under `STRAY`, Preflight's probes under
 `CANARY`, each with its digest. The platform's side of a hold stands in the HOLD item, or in the claim of
 the matter whose it is; the first kind, confirmed, is listed under `HELD#PLATFORM`, because the platform
@@ -16,9 +17,10 @@ from datetime import datetime
 from holdfast.aws.table import Item, Table, one_of
 from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
 from holdfast.domain.evidence_key import EvidenceKey, Role
-from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId
+from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId, RequestId
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import from_text, to_text
+from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.states import PLATFORM_HOLD_MOVES, HoldState, PlatformHold, sources
 from holdfast.domain.ulid import ulid
 from holdfast.errors import ConversationLifting
@@ -102,6 +104,8 @@ class ClaimLedger:
         claimed_by: set[MatterId] = set()
         entries: list[Entry] = []
         platform_holds: dict[HoldOwner, PlatformHoldRecord] = {}
+        hold: Item = {}
+        secured: Item = {}
         for item in self._table.query(_conversation_key(conversation_id)):
             kind, _, name = item["sk"].partition("#")
             if kind == "OBJ":
@@ -114,8 +118,12 @@ class ClaimLedger:
                     digested.add(item["fingerprint"])
             elif kind == "CLAIM":
                 claimed_by.add(MatterId(name))
-            if hold := _platform_hold(item):
-                platform_holds[MatterId(name) if name else None] = hold
+            elif kind == "HOLD":
+                hold = item
+            elif kind == "SECURED":
+                secured = item
+            if platform_hold := _platform_hold(item):
+                platform_holds[MatterId(name) if name else None] = platform_hold
         return Dossier(
             conversation_id=conversation_id,
             receipts=receipts,
@@ -123,6 +131,51 @@ class ClaimLedger:
             platform_holds=platform_holds,
             claimed_by=frozenset(claimed_by),
             entries=entries,
+            epoch=hold.get("epoch", 0),
+            secured=_secured(conversation_id, secured, hold),
+        )
+
+    def secured_exports(
+        self, conversation_ids: Sequence[ConversationId]
+    ) -> Mapping[ConversationId, SecuredExport]:
+        """Read the SECURED and HOLD items of many conversations at once."""
+        keys = [(_conversation_key(one), kind) for one in conversation_ids for kind in ("SECURED", "HOLD")]
+        found = {(item["pk"], item["sk"]): item for item in self._table.get_many(keys, _OF_SECURED)}
+        read = {
+            one: _secured(
+                one,
+                found.get((_conversation_key(one), "SECURED"), {}),
+                found.get((_conversation_key(one), "HOLD"), {}),
+            )
+            for one in conversation_ids
+        }
+        return {one: export for one, export in read.items() if export}
+
+    def note_secured(self, export: SecuredExport) -> None:
+        """Put the item, on condition that it says at least what the standing one does, of the same holds."""
+        terms = export.terms
+        self._table.put(
+            {
+                "pk": _conversation_key(export.conversation_id),
+                "sk": "SECURED",
+                "epoch": export.epoch,
+                "recordings": dict(export.recordings),
+                "screen": terms.include_screen,
+                "sensitive": terms.include_sensitive,
+                "job_created_at": to_text(terms.job_created_at),
+                "matter_id": terms.matter_id,
+                "request_id": terms.request_id,
+            },
+            "attribute_not_exists(pk) OR epoch < :epoch OR (epoch = :epoch"
+            " AND job_created_at <= :job_created_at"
+            " AND #screen IN (:no, :screen) AND #sensitive IN (:no, :sensitive))",
+            {
+                ":epoch": export.epoch,
+                ":job_created_at": to_text(terms.job_created_at),
+                ":no": False,
+                ":screen": terms.include_screen,
+                ":sensitive": terms.include_sensitive,
+            },
         )
 
     def manifest_entries(self, job_id: ExportJobId) -> Sequence[Entry]:
@@ -264,6 +317,38 @@ def _event_item(pk: str, event: CustodyEvent, entropy: Entropy) -> Item:
         "matter_id": event.matter_id,
         "entry": entry_bytes(event, entropy(NONCE_BYTES)),
     }
+
+
+_OF_SECURED = (
+    "pk",
+    "sk",
+    "state",
+    "epoch",
+    "recordings",
+    "screen",
+    "sensitive",
+    "job_created_at",
+    "matter_id",
+    "request_id",
+)
+
+
+def _secured(conversation_id: ConversationId, secured: Item, hold: Item) -> SecuredExport | None:
+    """Read a SECURED item; without locks that are held, and have been since, it says nothing."""
+    if not secured or hold.get("state") != HoldState.HELD or hold["epoch"] != secured["epoch"]:
+        return None
+    return SecuredExport(
+        conversation_id,
+        {RecordingId(one): Medium(medium) for one, medium in secured["recordings"].items()},
+        ExportTerms(
+            MatterId(secured["matter_id"]),
+            RequestId(secured["request_id"]),
+            include_screen=secured["screen"],
+            include_sensitive=secured["sensitive"],
+            job_created_at=from_text(secured["job_created_at"]),
+        ),
+        secured["epoch"],
+    )
 
 
 def _platform_hold(item: Item) -> PlatformHoldRecord | None:

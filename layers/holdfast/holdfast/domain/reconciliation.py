@@ -44,6 +44,7 @@ class Reason(StrEnum):
     EXPORT_JOB_FAILED = "export_job_failed"
     EXPORT_JOB_CANCELLED = "export_job_cancelled"
     NOT_YET_AVAILABLE = "not_yet_available"
+    REUSE_UNPROVEN = "reuse_unproven"
     HOLD_REFUSED = "hold_refused"
     HOLD_CONFLICT = "hold_conflict"
     HOLD_NOT_CONFIRMED = "hold_not_confirmed"
@@ -79,6 +80,8 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.EXPORT_JOB_FAILED: "the export job could not be started, or the platform ended it as FAILED",
     Reason.EXPORT_JOB_CANCELLED: "somebody cancelled the export job at the platform",
     Reason.NOT_YET_AVAILABLE: "the scope ends later than the data the platform can search",
+    Reason.REUSE_UNPROVEN: "an earlier export was relied on, and it cannot be proven any more that all of it"
+    " is secured; send a new request",
     Reason.HOLD_REFUSED: "the platform refused to protect the conversation",
     Reason.HOLD_CONFLICT: "the platform kept answering that somebody else changes the conversation",
     Reason.HOLD_NOT_CONFIRMED: "the platform accepted the protection, but does not list it",

@@ -8,6 +8,9 @@ from holdfast.domain.ids import ConversationId
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
 
+# New conversations may take this long to become searchable, and a job finds no more of them than that (the
+# vendor's SDK, conversationQuery).
+DATA_LAG = timedelta(hours=48)
 _MINUTE = timedelta(minutes=1)
 _LAST_MINUTE = datetime.max.replace(tzinfo=UTC) - _MINUTE
 

@@ -5,7 +5,7 @@ found it. Only one that had not ended before the first slice did can be found ag
 remembered.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
@@ -14,7 +14,13 @@ from holdfast.domain.ids import ConversationId
 from holdfast.domain.moments import Interval
 from holdfast.domain.scope import Conversation
 
-type Lot = list[Conversation]
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Conversations of one batch; those of a lot `is_reused` are not exported again."""
+
+    conversations: list[Conversation]
+    is_reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,8 @@ class Selection:
     """How far selecting has come after a page; the page at `cursor` is the next, None after a slice's last.
 
     `waiting` are conversations that are in no batch yet. `may_return` maps a conversation that a later page
-    or slice may show again to its end, as far as known.
+    or slice may show again to its end, as far as known. `reused` are those among the waiting that earlier
+    exports have secured.
     """
 
     cursor: str | None = None
@@ -30,8 +37,15 @@ class Selection:
     conversations: int = 0
     waiting: tuple[Conversation, ...] = ()
     may_return: Mapping[ConversationId, datetime | None] = field(default_factory=dict)
+    reused: frozenset[ConversationId] = frozenset()
 
-    def with_page(self, found: Iterable[Conversation], cursor: str | None, within: Interval) -> Self:
+    def with_page(
+        self,
+        found: Iterable[Conversation],
+        cursor: str | None,
+        within: Interval,
+        reused: Collection[ConversationId] = (),
+    ) -> Self:
         """Add what a page of the query for the slice `within` shows, without what is selected already."""
         known = {one.conversation_id for one in self.waiting} | self.may_return.keys()
         new = {one.conversation_id: one for one in found if one.conversation_id not in known}
@@ -47,21 +61,29 @@ class Selection:
             conversations=self.conversations + len(new),
             waiting=(*self.waiting, *new.values()),
             may_return=may_return,
+            reused=self.reused | (new.keys() & reused),
         )
 
     def batched(self, lot_of: Callable[[Conversation], str], *, at_least: int, at_most: int) -> list[Lot]:
         """Give the batches that are due: lots that are large enough, or all at the end of a slice."""
-        lots: dict[str, Lot] = {}
+        lots: dict[tuple[bool, str], list[Conversation]] = {}
         for one in self.waiting:
-            lots.setdefault(lot_of(one), []).append(one)
-        due = [lot for _, lot in sorted(lots.items()) if self.cursor is None or len(lot) >= at_least]
-        return [lot[start : start + at_most] for lot in due for start in range(0, len(lot), at_most)]
+            is_reused = one.conversation_id in self.reused
+            lots.setdefault((is_reused, "" if is_reused else lot_of(one)), []).append(one)
+        return [
+            Lot(lot[start : start + at_most], is_reused)
+            for (is_reused, _), lot in sorted(lots.items())
+            if self.cursor is None or len(lot) >= at_least
+            for start in range(0, len(lot), at_most)
+        ]
 
     def without(self, batches: list[Lot]) -> Self:
         """Take out what is in batches now."""
-        gone = {one.conversation_id for batch in batches for one in batch}
+        gone = {one.conversation_id for batch in batches for one in batch.conversations}
         waiting = tuple(one for one in self.waiting if one.conversation_id not in gone)
-        return replace(self, next_batch=self.next_batch + len(batches), waiting=waiting)
+        return replace(
+            self, next_batch=self.next_batch + len(batches), waiting=waiting, reused=self.reused - gone
+        )
 
 
 def _is_active_from(ended_at: datetime | None, moment: datetime) -> bool:

@@ -49,6 +49,7 @@ class BatchState(StrEnum):
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     SPLIT = "SPLIT"  # two halves took its place
+    REUSED = "REUSED"  # nothing is exported: earlier exports have secured its conversations
 
     @property
     def is_terminal(self) -> bool:
@@ -67,6 +68,7 @@ BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     BatchState.FAILED: frozenset(),
     BatchState.CANCELLED: frozenset(),
     BatchState.SPLIT: frozenset(),
+    BatchState.REUSED: frozenset(),
 }
 
 

@@ -1,14 +1,15 @@
 """Read the scope's conversations, claim each for the matter, and gather them into batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import ScopeRead, ScopeReading
-from holdfast.domain.ids import BatchId, batch_id
+from holdfast.domain.ids import BatchId, ConversationId, batch_id
 from holdfast.domain.moments import Interval
-from holdfast.domain.scope import Scope
+from holdfast.domain.reconciliation import pair_up
+from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.selection import Lot, Selection
 from holdfast.domain.slices import halved_length_s, slice_from
 from holdfast.domain.states import BatchState
@@ -21,6 +22,7 @@ from holdfast.ports import (
     ClaimBook,
     Clock,
     Counter,
+    Dossier,
     ExportJobs,
     RequestBook,
     RequestRecord,
@@ -63,7 +65,7 @@ def read_scope_pages(
 
     What is selected is written down page by page, before any of it becomes a batch: a repeat from the same
     reading claims the same conversations and writes the same files. A slice that the platform gives up on is
-    asked for again at half its length.
+    asked for again at half its length. What earlier exports have secured is claimed and not exported again.
 
     Raises:
         ScopeQueryFailed: the platform gave up on the shortest slice, or on one whose pages are half read, or
@@ -117,7 +119,8 @@ class _Selecting:
                     return not_yet
                 may_read = True
                 page = self.scope_source.read_page(self.reading.query_id, selection.cursor)
-                kept = selection.with_page(page.conversations, page.cursor, self._slice)
+                reused = self._reused(page.conversations)
+                kept = selection.with_page(page.conversations, page.cursor, self._slice, reused)
                 self._pages.keep(self.reading.pages + 1, kept)
             selection = self._batch(kept)
             self._move(
@@ -207,16 +210,38 @@ class _Selecting:
     def _batch(self, kept: Selection) -> Selection:
         """Make batches of what is due, and answer what is left."""
         due = self._due(kept)
-        for index, conversations in enumerate(due, kept.next_batch):
-            self._write_batch(batch_id(self.request.attempt, index), conversations)
+        for index, lot in enumerate(due, kept.next_batch):
+            self._write_batch(batch_id(self.request.attempt, index), lot)
         return kept.without(due)
 
-    def _write_batch(self, batch: BatchId, conversations: Lot) -> None:
+    def _reused(self, found: Sequence[Conversation]) -> list[ConversationId]:
+        """Name what earlier exports have secured, as its receipts prove now."""
+        exports = self.claims.secured_exports([one.conversation_id for one in found])
+        served = [
+            one.conversation_id
+            for one in found
+            if one.conversation_id in exports and exports[one.conversation_id].serves(one, self.scope)
+        ]
+        return [
+            dossier.conversation_id
+            for dossier in for_each(served, self.claims.dossier)
+            if self._is_proven(dossier)
+        ]
+
+    def _is_proven(self, dossier: Dossier) -> bool:
+        deliveries = pair_up(dossier.receipts, dossier.digested)
+        return dossier.secured is not None and dossier.secured.is_proven(
+            deliveries, include_screen=self.scope.include_screen
+        )
+
+    def _write_batch(self, batch: BatchId, lot: Lot) -> None:
         """Claim the conversations, write their list, and only then plan the batch."""
         matter_id, request_id, now = self.request.matter_id, self.request.request_id, self.clock.now()
+        conversations = lot.conversations
         wanted = [Claim(matter_id, request_id, batch, conversation, now) for conversation in conversations]
         claimed = for_each(wanted, self.claims.claim)
         BatchFiles(self.files, matter_id, request_id, batch).write_conversations(conversations)
-        self.batches.plan(BatchRecord(matter_id, request_id, batch, BatchState.PLANNED, len(conversations)))
+        state = BatchState.REUSED if lot.is_reused else BatchState.PLANNED
+        self.batches.plan(BatchRecord(matter_id, request_id, batch, state, len(conversations)))
         self.telemetry.count(Counter.CONVERSATIONS_CLAIMED, sum(claimed))
         self.telemetry.note("batch_planned", matter_id=matter_id, request_id=request_id, batch_id=batch)

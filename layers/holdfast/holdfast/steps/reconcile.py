@@ -10,6 +10,7 @@ from holdfast.contracts.steps import Reconciled, Reconciling
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.manifest import Manifest, ManifestFault
 from holdfast.domain.reconciliation import BatchAccount, Delivery, Finding, JobTally, pair_up
+from holdfast.domain.reuse import ExportTerms, missing_proof, secured_exports
 from holdfast.domain.states import BatchState, RequestState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
 from holdfast.errors import PlatformThrottled
@@ -62,12 +63,17 @@ class Reconciliation:
         self._has_time = has_time
         self._now = now
         self._telemetry = telemetry
+        self._epochs: dict[ConversationId, int] = {}
 
     def outstanding_of(self, batch: BatchRecord) -> int | None:
         """Settle a batch if that is possible now, or answer what it still owes; None if time ran out."""
         if batch.result_key:
             return 0
         files = BatchFiles(self._files, batch.matter_id, batch.request_id, batch.batch_id)
+        if batch.state is BatchState.REUSED:
+            self._settle(batch, files, self._proven_again(files))
+            self._telemetry.count(Counter.CONVERSATIONS_REUSED, batch.conversations)
+            return 0
         batch = self._ended(batch)
         manifest = self._manifest(batch)
         account = self._account(batch, files, manifest)
@@ -78,9 +84,40 @@ class Reconciliation:
         if account.to_read():
             return None
         findings = account.findings()
+        self._note_secured(batch, findings)
+        self._settle(batch, files, findings)
+        return 0
+
+    def _settle(self, batch: BatchRecord, files: BatchFiles, findings: Sequence[Finding]) -> None:
         self._batches.settle(batch, files.write_findings(findings))
         self._report(findings)
-        return 0
+
+    def _proven_again(self, files: BatchFiles) -> list[Finding]:
+        """Hold what was re-used against the receipts: whatever cannot be proven is missing."""
+        conversations = files.conversations()
+        dossiers = for_each((one.conversation_id for one in conversations), self._claims.dossier)
+        findings: list[Finding] = []
+        for conversation, dossier in zip(conversations, dossiers, strict=True):
+            if dossier.secured is None:
+                findings.append(missing_proof(conversation))
+            else:
+                deliveries = pair_up(dossier.receipts, dossier.digested)
+                include_screen = self._scope.include_screen
+                findings += dossier.secured.findings(deliveries, include_screen=include_screen)
+        return findings
+
+    def _note_secured(self, batch: BatchRecord, findings: Sequence[Finding]) -> None:
+        """Remember, for later requests, of which conversations nothing is left to export."""
+        if batch.job_created_at is None:
+            return
+        terms = ExportTerms(
+            batch.matter_id,
+            batch.request_id,
+            include_screen=self._scope.include_screen,
+            include_sensitive=self._scope.include_sensitive and not batch.without_sensitive,
+            job_created_at=batch.job_created_at,
+        )
+        for_each(secured_exports(findings, terms, self._epochs), self._claims.note_secured)
 
     def _ended(self, batch: BatchRecord) -> BatchRecord:
         """Close a batch whose workflow died: exporting is over when reconciling begins."""
@@ -106,6 +143,7 @@ class Reconciliation:
 
     def _account(self, batch: BatchRecord, files: BatchFiles, manifest: Manifest | None) -> BatchAccount:
         conversations = files.conversations()
+        self._epochs = {}
         failed = files.failed() | (dict(manifest.failed) if manifest else {})
         arrived = for_each((one.conversation_id for one in conversations), self._deliveries)
         return BatchAccount(
@@ -127,6 +165,7 @@ class Reconciliation:
 
     def _deliveries(self, conversation_id: ConversationId) -> list[Delivery]:
         dossier = self._claims.dossier(conversation_id)
+        self._epochs[conversation_id] = dossier.epoch
         return pair_up(dossier.receipts, dossier.digested)
 
     def _name_all(self, account: BatchAccount, files: BatchFiles) -> BatchAccount:

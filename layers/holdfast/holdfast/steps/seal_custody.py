@@ -12,7 +12,7 @@ from holdfast.domain.ids import MatterId, batch_prefix
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import BROKEN_OFF, MEANINGS, Finding, Reason, standing_of
 from holdfast.domain.scope import Conversation
-from holdfast.domain.states import RequestState
+from holdfast.domain.states import BatchState, RequestState
 from holdfast.domain.waits import MIN_WAIT_S
 from holdfast.errors import LedgerRuleBroken
 from holdfast.ports import (
@@ -49,6 +49,7 @@ class Account:
     conversations: Tally[tuple[Medium, str]] = field(default_factory=Tally)
     recordings: Tally[tuple[Medium, str]] = field(default_factory=Tally)
     reasons: Tally[Reason] = field(default_factory=Tally)
+    reused: Tally[str] = field(default_factory=Tally)
     missing: int = 0
     exceptions: list[dict[str, object]] = field(default_factory=list)
     explanations: dict[str, None] = field(default_factory=dict)
@@ -57,6 +58,9 @@ class Account:
         """Count a batch's recordings; of one that broke off, an account of nothing is no account."""
         for finding in findings:
             self._add_finding(finding)
+        if batch.state is BatchState.REUSED:
+            self.reused["conversations"] += batch.conversations
+            self.reused["recordings"] += sum(finding.standing == "secured" for finding in findings)
         if batch.state in BROKEN_OFF and not findings:
             self._except(BROKEN_OFF[batch.state], Medium.UNKNOWN, None, None)
         if batch.explanation:
@@ -125,6 +129,7 @@ class Account:
                 }
                 for medium in media
             },
+            "reused": {name: self.reused[name] for name in ("conversations", "recordings")},
             "explanations": list(self.explanations)[:MAX_EXPLANATIONS],
             "by_reason": {reason.value: count for reason, count in sorted(self.reasons.items())},
         }
@@ -156,6 +161,7 @@ class Account:
             "conversations": [[medium, name, count] for (medium, name), count in self.conversations.items()],
             "recordings": [[medium, name, count] for (medium, name), count in self.recordings.items()],
             "reasons": dict(self.reasons),
+            "reused": dict(self.reused),
             "missing": self.missing,
             "explanations": list(self.explanations)[:MAX_EXPLANATIONS],
         }
@@ -165,6 +171,7 @@ class Account:
         for tally, name in ((self.conversations, "conversations"), (self.recordings, "recordings")):
             tally.update({(Medium(medium), column): count for medium, column, count in tallies[name]})
         self.reasons.update({Reason(reason): count for reason, count in tallies["reasons"].items()})
+        self.reused.update(tallies["reused"])
         self.missing += tallies["missing"]
         self.explanations |= dict.fromkeys(tallies["explanations"])
 
@@ -371,7 +378,18 @@ def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> st
         f"Conversations: {_columns(conversations, 'expected', 'held_at_platform', 'explained', 'missing')}. "
         f"Reasons: {reasons or 'none'}."
         + (f" {alone} of the conversations stand on the S3 lock alone." if alone else "")
+        + _reused(summary["reused"])
         + "".join(f" {explanation}" for explanation in summary["explanations"])
+    )
+
+
+def _reused(counts: Mapping[str, int]) -> str:
+    """Say what did not have to be exported again, if anything."""
+    if not counts["conversations"]:
+        return ""
+    return (
+        f" Secured by earlier exports, and not exported again: {_columns(counts, 'recordings')} of"
+        f" {_columns(counts, 'conversations')}."
     )
 
 

@@ -7,12 +7,11 @@ from math import ceil
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Run, ScopeRead
 from holdfast.domain.reconciliation import Reason
+from holdfast.domain.scope import DATA_LAG
 from holdfast.domain.slices import planned_length_s, slice_from
 from holdfast.domain.waits import MIN_WAIT_S
 from holdfast.ports import Clock, RequestBook, ScopeSource, Telemetry
 
-# New conversations may take this long to become searchable (the vendor's SDK, conversationQuery).
-DATA_LAG = timedelta(hours=48)
 # Whoever looks at a run that waits for days finds it awake every two hours.
 LONGEST_DATA_WAIT_S = 7_200
 

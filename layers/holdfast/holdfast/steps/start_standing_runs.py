@@ -9,6 +9,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.contracts.steps import StandingRuns
 from holdfast.domain.ids import MatterId, RequestId
+from holdfast.domain.scope import DATA_LAG
 from holdfast.domain.standing import IntervalRun
 from holdfast.domain.states import RequestState
 from holdfast.ports import (
@@ -23,7 +24,6 @@ from holdfast.ports import (
     Telemetry,
 )
 from holdfast.steps.pool import for_each
-from holdfast.steps.start_scope_query import DATA_LAG
 
 _VERDICTS = frozenset({RequestState.PRESERVED, RequestState.INCOMPLETE})
 
