@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from holdfast.contracts.arrivals import QueuedMessage, read_hash_request
+from holdfast.contracts.arrivals import QueuedMessage, read_hash_request, write_hash_request
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import (
     BatchRun,
@@ -89,7 +89,10 @@ def test_the_standing_matter_is_recorded_from_the_event_that_opens_it() -> None:
 def test_the_hash_request_is_of_our_own_making() -> None:
     (message,) = QueuedMessage.all_in(load_event("hash_objects"))
 
-    assert read_hash_request(message.body).size_bytes == 734_003_200
+    version = read_hash_request(message.body)
+
+    assert version.size_bytes == 734_003_200
+    assert write_hash_request(version) == message.body
 
 
 def test_a_batch_without_messages_is_empty() -> None:
