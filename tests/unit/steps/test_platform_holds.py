@@ -397,3 +397,17 @@ def test_a_pause_for_one_chunk_is_a_pause_for_all_that_were_placed() -> None:
     assert waits == [LOOK_AGAIN_S] * (MAX_LOOKS - 1)
     for conversation in (ONE, TWO):
         assert _standing(house, conversation) == (PlatformHold.REFUSED, Reason.HOLD_NOT_CONFIRMED)
+
+
+def test_a_run_that_has_waited_and_is_cut_off_does_not_wait_again() -> None:
+    house = reconciled(1, 2)
+    house.holds.chunk_size = 1
+    house.holds.invisible = {ONE, TWO}
+    _place_all(house)
+    waited = ALL_DONE.model_copy(update={"attempt": MAX_LOOKS - 1})
+    house.patience = Patience(0)
+
+    cut_off = house.confirm_holds(waited)
+
+    assert (cut_off.done, cut_off.offset, cut_off.attempt) == (False, 1, MAX_LOOKS - 1)
+    assert house.confirm_holds(cut_off).done
