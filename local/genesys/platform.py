@@ -67,6 +67,7 @@ class DetailsJob:
     client_id: str
     submitted_at: datetime
     conversations: list[Conversation]
+    is_too_long: bool = False
 
 
 @dataclass(slots=True)
@@ -227,7 +228,9 @@ class Platform:
         query = parse_query(call.body)
         found = query.select(self.organisation.conversations.values(), self.available_until(call.now))
         job_id = uuid_for(self.scenario.seed, "details job", len(self.details_jobs))
-        self.details_jobs[job_id] = DetailsJob(job_id, call.client.id, call.now, found)
+        longest_h = self.scenario.organization.longest_query_h
+        is_too_long = longest_h is not None and query.end - query.start > timedelta(hours=longest_h)
+        self.details_jobs[job_id] = DetailsJob(job_id, call.client.id, call.now, found, is_too_long)
         return Answer(202, {"jobId": job_id})
 
     def details_job(self, call: Call) -> Answer:
@@ -239,7 +242,9 @@ class Platform:
         }
         if state == "FULFILLED":
             status["completionDate"] = iso(self._details_done_at(job))
-        return Answer(200 if state == "FULFILLED" else 202, status)
+        if state == "FAILED":
+            status["errorMessage"] = "The query took too long"
+        return Answer(202 if state in {"QUEUED", "PENDING"} else 200, status)
 
     def cancel_details_job(self, call: Call) -> Answer:
         job, _ = self._details_job(call)
@@ -269,7 +274,7 @@ class Platform:
             raise not_found("job", call.path["job_id"])
         done_at = self._details_done_at(job)
         if call.now >= done_at:
-            return job, "FULFILLED"
+            return job, "FAILED" if job.is_too_long else "FULFILLED"
         half = job.submitted_at + (done_at - job.submitted_at) / 2
         return job, "QUEUED" if call.now < half else "PENDING"
 

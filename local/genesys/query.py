@@ -88,8 +88,7 @@ class Query:
         return chosen[: self.limit]
 
     def matches(self, one: Conversation) -> bool:
-        # Half-open on both sides; what begins at the interval's start is in it, however short it is.
-        if not (one.started_at < self.end and (one.ended_at > self.start or one.started_at >= self.start)):
+        if not (one.started_at < self.end and one.ended_at > self.start):
             return False
         if not all(test(conversation_dimensions(one)) for test in self.conversation_tests):
             return False

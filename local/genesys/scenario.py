@@ -112,6 +112,7 @@ class Organization:
     token_rate_limit_per_minute: int | None = None
     data_lag_h: float = 48.0
     data_available_until: datetime | None = None
+    longest_query_h: float | None = None
     timing: Timing = Timing()
     max_concurrent_jobs: int = 2
     third_job_error: int = 429

@@ -18,8 +18,9 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from holdfast.contracts.compliance import read_manifest
+from holdfast.contracts.steps import Run
 from holdfast.domain.custody import ObjectVersion
-from holdfast.domain.ids import ExportJobId, MatterId
+from holdfast.domain.ids import ExportJobId, MatterId, RequestId
 from holdfast.domain.manifest import Manifest
 from holdfast.genesys.compliance.exports import ComplianceExportJobs
 from holdfast.genesys.compliance.holds import LegalHolds
@@ -160,15 +161,24 @@ class Rehearsal:
 
     # --- the workflows
 
-    def run(self) -> Ended:
-        start, _, end = INTERVAL.partition("/")
+    def run(
+        self,
+        matter_id: str = MATTER,
+        request_id: str = REQUEST,
+        *,
+        interval: str = INTERVAL,
+        **scope: object,
+    ) -> Ended:
+        start, _, end = interval.partition("/")
+        asked_for = {"interval": {"start": start, "end": end}, "custodians": [CUSTODIAN]}
         detail = {
-            "matter_id": MATTER,
-            "request_id": REQUEST,
+            "matter_id": matter_id,
+            "request_id": request_id,
             "title": "A matter",
             "requested_by": "legal-1",
-            "scope": {"interval": {"start": start, "end": end}, "custodians": [CUSTODIAN]},
+            "scope": asked_for | scope,
         }
+        self.house.run = Run(matter_id=MatterId(matter_id), request_id=RequestId(request_id))
         event = {"source": "legal.discovery", "detail-type": "DiscoveryRequested", "detail": detail}
         try:
             sealed = self._execute("preserve_matter", event)

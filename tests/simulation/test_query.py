@@ -186,6 +186,19 @@ def test_a_details_job_goes_through_its_states(world: Any) -> None:
     assert client.get(path).status_code == 404
 
 
+def test_a_query_over_too_long_an_interval_is_given_up(make_world: Any) -> None:
+    world = make_world(organization={"longest_query_h": 24})
+    client, states = world.client(), []
+    for interval in (DAY, "2026-03-02T00:00:00Z/2026-03-03T00:00:00.001Z"):
+        job_id = client.post(DETAILS, json={"interval": interval}).json()["jobId"]
+        world.clock.pass_s(1)
+        answer = client.get(f"{DETAILS}/{job_id}")
+        states.append((answer.status_code, answer.json()["state"], "errorMessage" in answer.json()))
+        assert (client.get(f"{DETAILS}/{job_id}/results").status_code == 200) == (interval == DAY)
+
+    assert states == [(200, "FULFILLED", False), (200, "FAILED", True)]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
