@@ -7,7 +7,8 @@ from holdfast.domain.manifest import Manifest, ManifestEntry, ManifestFault
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import PlatformRecording, Reason
 from holdfast.domain.states import BatchState, RequestState
-from holdfast.errors import PlatformThrottled, PlatformUnavailable
+from holdfast.domain.waits import MAX_WAIT_S
+from holdfast.errors import PermissionMissing, PlatformThrottled, PlatformUnavailable
 from holdfast.ports import Counter
 from holdfast.steps.files import BatchFiles
 from tests.fakes.house import DEADLINE, MATTER, REQUEST, House, Patience, batch_run
@@ -217,6 +218,30 @@ def test_what_was_read_from_the_platform_is_kept_for_the_next_call() -> None:
     assert _reasons(house) == [Reason.EXPORT_JOB_CANCELLED] * 40
 
 
+def test_an_outage_of_the_platform_is_waited_out() -> None:
+    house = planned((1,))
+    end_job(house, state=BatchState.CANCELLED)
+    _list_at_platform(house, 1)
+    house.clock.forward(2 * DEADLINE - timedelta(minutes=1))
+    house.catalogue.failures = [PlatformUnavailable("GET recordingmetadata: 503")]
+
+    during = house.reconcile()
+
+    assert (during.done, during.wait_s) == (False, MAX_WAIT_S)
+    assert house.reconcile().done
+
+
+def test_an_outage_without_end_ends_the_run() -> None:
+    house = planned((1,))
+    end_job(house, state=BatchState.CANCELLED)
+    _list_at_platform(house, 1)
+    house.clock.forward(2 * DEADLINE)
+    house.catalogue.failures = [PlatformUnavailable("GET recordingmetadata: 503")]
+
+    with pytest.raises(PlatformUnavailable):
+        house.reconcile()
+
+
 def test_a_throttled_reading_waits_as_told_and_goes_on() -> None:
     house = planned((1,))
     end_job(house, state=BatchState.CANCELLED)
@@ -233,9 +258,9 @@ def test_a_throttled_reading_waits_as_told_and_goes_on() -> None:
 def test_another_error_is_left_to_the_workflow() -> None:
     house = planned((1,))
     end_job(house, state=BatchState.FAILED)
-    house.catalogue.failures = [PlatformUnavailable("GET: 503")]
+    house.catalogue.failures = [PermissionMissing("GET: 403")]
 
-    with pytest.raises(PlatformUnavailable):
+    with pytest.raises(PermissionMissing):
         house.reconcile()
     assert house.reconcile().done
 

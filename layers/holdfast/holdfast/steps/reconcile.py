@@ -13,7 +13,7 @@ from holdfast.domain.reconciliation import BatchAccount, Delivery, Finding, JobT
 from holdfast.domain.reuse import ExportTerms, missing_proof, secured_exports
 from holdfast.domain.states import BatchState, RequestState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
-from holdfast.errors import PlatformThrottled
+from holdfast.errors import PlatformThrottled, PlatformUnavailable
 from holdfast.ports import (
     BatchBook,
     BatchRecord,
@@ -32,6 +32,8 @@ from holdfast.steps.pool import for_each
 
 # More would only queue for the request budget.
 READ_AT_ONCE = 4
+# How many times the delivery deadline an outage of the platform may last before the run fails.
+OUTAGE_FACTOR = 2
 LONGEST_WAIT_S = 3_600
 
 
@@ -212,6 +214,9 @@ def reconcile(
     its job ended without a promise, or when the delivery deadline has passed; then each recording that is not
     secured has a reason. A pass over all batches takes as many looks as it needs, and is followed by a pause
     for each, so that a matter is asked about no more often for being large.
+
+    Raises:
+        PlatformUnavailable: the platform has not answered for twice the delivery deadline.
     """
     request = requests.read(run.matter_id, run.request_id)
     requests.advance(request, RequestState.EXPORTED)
@@ -244,6 +249,13 @@ def reconcile(
         except PlatformThrottled as throttled:
             telemetry.count(Counter.THROTTLES)
             return here.model_copy(update={"wait_s": bounded(throttled.retry_after_s), "looks": run.looks})
+        except PlatformUnavailable:
+            # What has arrived is safe, and only names are missing: an outage is waited out for a while.
+            waited = now - (batch.ended_at or now)
+            if waited >= OUTAGE_FACTOR * delivery_deadline:
+                raise
+            telemetry.warn("platform_unavailable", request_id=run.request_id, batch_id=batch.batch_id)
+            return here.model_copy(update={"wait_s": poll_wait_s(waited.total_seconds()), "looks": run.looks})
         if owed is None:
             return here
         outstanding += owed
