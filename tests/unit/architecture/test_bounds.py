@@ -6,7 +6,7 @@ The bounds follow from the constants of the steps, the parameters of the templat
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -60,6 +60,7 @@ CONVERSATIONS_A_BATCH = 40  # on average, halves of what was split included
 EVENT_BYTES = 150_000  # of a request event; what the contract accepts is smaller, see below
 DATED_RECORDINGS = 10_000_000  # of the whole organisation, as old as the scope
 HALVINGS = 10  # of a slice's length, from the longest to the shortest
+THROTTLED_SHARE = 0.1  # of all rounds ask in vain: the minute's budget is spent, and the same is asked again
 JOB_STARTS = 50  # a job is READY once; only an answer that was throttled or lost sends it there again
 
 MATTERS = (1, 10_000, 1_000_000)
@@ -166,9 +167,13 @@ def machines() -> Iterator[tuple[str, Definition, int]]:
 MACHINES = {name: (machine, lasts_s) for name, machine, lasts_s in machines()}
 
 
+def _throttled(loop: Loop) -> Loop:
+    return replace(loop, rounds=math.ceil(loop.rounds * (1 + THROTTLED_SHARE)))
+
+
 def bound(name: str, conversations: int) -> int:
     machine, lasts_s = MACHINES[name]
-    loops = {wait: LOOPS[wait](Matter(conversations)) for wait in waits_in_loops(machine)}
+    loops = {wait: _throttled(LOOPS[wait](Matter(conversations))) for wait in waits_in_loops(machine)}
     return history(machine, loops, SELDOM, lasts_s)
 
 
