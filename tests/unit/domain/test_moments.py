@@ -87,4 +87,4 @@ def test_an_interval_is_held_in_utc_whatever_clock_it_was_read_from() -> None:
     interval = Interval(before, after.replace(fold=1))
 
     assert interval.end - interval.start == timedelta(minutes=45)
-    assert interval.start.tzinfo is UTC
+    assert interval.start.tzinfo is interval.end.tzinfo is UTC

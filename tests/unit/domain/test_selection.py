@@ -84,6 +84,14 @@ def test_a_conversation_over_a_seam_belongs_to_the_earlier_slice() -> None:
     assert batches == [[over], [after]]
 
 
+def test_what_spans_a_seam_is_remembered_until_the_last_page_of_the_slice_in_which_it_ends() -> None:
+    over = [_conversation(number, 9, 2) for number in range(3)]
+
+    batches = _select(over, slice_h=10, page=1, at_least=1, at_most=9)
+
+    assert batches == [[one] for one in over]
+
+
 def test_only_what_can_come_again_is_remembered() -> None:
     first, second = (slice_from(SCOPE, START + timedelta(hours=at), 10 * HOUR_S) for at in (0, 10))
     ended, at_seam, late, unended = (
