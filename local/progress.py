@@ -37,6 +37,7 @@ def read_progress(world: World) -> Progress:
     requests: dict[tuple[str, str], Mapping[str, Any]] = {}
     standing_matters: dict[str, Mapping[str, Any]] = {}
     claims = receipts = held = asked = 0
+    claimed = set[str]()
     batches: list[Mapping[str, Any]] = []
     for entry in _ledger(world):
         collection, _, collection_id = entry["pk"].partition("#")
@@ -52,6 +53,7 @@ def read_progress(world: World) -> Progress:
                 receipts += 1
             case "CONV", "CLAIM" | "HOLD":
                 claims += kind == "CLAIM"
+                claimed.add(collection_id)
                 hold = _platform_hold(entry)
                 held += hold in {"HELD", "PRE_EXISTING"}
                 asked += hold is not None
@@ -67,7 +69,8 @@ def read_progress(world: World) -> Progress:
         "export": Count(ended, len(exported) or None, reached >= 1),
         "arrivals": Count(receipts, max(arrived, 2 * expected) or None, reached >= 2 and receipts >= arrived),
         "reconcile": Count(min(receipts // 2, expected), expected or None, reached >= 2),
-        "holds": Count(held, claims or None, reached >= 3),
+        # Of a conversation that several matters claim, one protection may serve all.
+        "holds": Count(held, max(asked, len(claimed)) or None, reached >= 3),
         "custody": Count(sum("summary" in request for request in requests.values()), None, reached >= 4),
     }
     return Progress(counts, requests, standing_matters)

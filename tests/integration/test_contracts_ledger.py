@@ -571,6 +571,15 @@ def test_only_what_says_as_much_replaces_what_is_secured(
     assert ledger.claims.dossier(ONE).secured == (_secured(**later) if replaces else _secured())
 
 
+def test_an_export_with_screens_replaces_one_without(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    ledger.claims.note_secured(_secured(screen=False))
+
+    ledger.claims.note_secured(_secured(LATER))
+
+    assert ledger.claims.dossier(ONE).secured == _secured(LATER)
+
+
 def test_many_conversations_are_looked_up_at_once(ledger: Ledger) -> None:
     numbers = range(120)
     for number in numbers:
