@@ -123,8 +123,10 @@ class WorkFilesInMemory:
     """Implements `ports.WorkFiles`."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    effects: Effects = field(default_factory=Effects)
 
     def write(self, key: str, content: bytes) -> None:
+        self.effects.happen("work file", key)
         self.files[key] = content
 
     def read(self, key: str) -> bytes | None:

@@ -1,6 +1,6 @@
 """Whole runs whose scope is long, new, seen before, or with screens, against the simulated vendor."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -139,3 +139,36 @@ def test_overlapping_matters_export_each_conversation_once() -> None:
     assert 0 < reused < end.summary["conversations"]["expected"]
     states = [batch.state for batch in us.house.batches.of_request(us.house.request)]
     assert states.count(BatchState.REUSED) == 1
+
+
+def test_a_list_of_conversations_is_found_in_whatever_slice_each_lies() -> None:
+    us = _over_seams()
+    wanted = sorted(us.simulator.platform.organisation.conversations)[::4]
+
+    end = us.run(interval=THREE_MONTHS, custodians=[], conversation_ids=wanted)
+
+    inside = set(wanted) & _active_in(us, THREE_MONTHS)
+    assert end.verdict == "PRESERVED"
+    assert sorted(_exported(us)) == sorted(inside)
+    assert len(inside) >= 10
+
+
+def _active_in(us: Rehearsal, interval: str) -> set[str]:
+    start, _, end = interval.partition("/")
+    conversations = us.simulator.platform.organisation.conversations.values()
+    began, ended = datetime.fromisoformat(start), datetime.fromisoformat(end)
+    return {one.id for one in conversations if one.started_at < ended and one.ended_at > began}
+
+
+def test_a_request_sent_again_once_its_data_is_there_exports_only_the_rest() -> None:
+    interval = f"{(NOON - timedelta(days=5)).isoformat()}/{NOON.isoformat()}"
+    us = _rehearsal(_group("calls", 10, interval))
+    first = us.run(interval=interval)
+    us.clock.pass_s(3 * DAY_S)
+
+    second = us.run(request_id="R-2", interval=interval)
+
+    assert (first.verdict, second.verdict) == ("INCOMPLETE", "PRESERVED")
+    assert second.summary["conversations"]["expected"] == 10
+    assert second.summary["reused"]["conversations"] == first.summary["conversations"]["expected"]
+    assert len(_exported(us)) == len(set(_exported(us))) == 10

@@ -16,6 +16,7 @@ from holdfast.steps.files import BatchFiles
 from holdfast.steps.read_scope_pages import QUERY_DEADLINE, SELECTING_DEADLINE
 from tests.events import load_event
 from tests.fakes.clock import HandDrivenClock
+from tests.fakes.effects import Killed
 from tests.fakes.house import MATTER, REQUEST, House, Patience, at
 from tests.fakes.story import conversation_id, conversations, opened, planned
 
@@ -479,3 +480,29 @@ def test_a_selection_that_is_gone_is_a_defect() -> None:
 
     with pytest.raises(LedgerRuleBroken, match="after 3 pages"):
         house.read_scope_pages(asked)
+
+
+@pytest.mark.parametrize("survived", range(12))
+def test_a_step_that_is_killed_between_any_two_writes_ends_as_one_that_is_not(survived: int) -> None:
+    """What is written: the selection after each page, then each batch's list."""
+
+    def selected(house: House) -> tuple[list[list[Conversation]], list[int]]:
+        answer = house.start_scope_query()
+        while answer.status != "DONE":
+            try:
+                answer = house.read_scope_pages(answer)
+            except Killed:
+                house.files.effects.crash_before = None
+        return _listed(house), [batch.conversations for batch in house.batches.of_request(house.request)]
+
+    houses = [_asking_for("2026-03-01T00:00:00Z", "2026-05-20T00:00:00Z") for _ in range(2)]
+    for house in houses:
+        house.scope_source.archive = _over_seams()
+        house.batch_size = 3
+    houses[0].files.effects.crash_before = survived + 1
+
+    killed, undisturbed = (selected(house) for house in houses)
+
+    assert killed == undisturbed
+    assert sum(killed[1]) == 7
+    assert sorted(houses[0].files.files) == sorted(houses[1].files.files)
