@@ -346,4 +346,4 @@ def test_a_token_endpoint_that_stays_in_trouble_is_not_hammered() -> None:
     end = ended(us)
 
     assert end.error == "PlatformUnavailable"
-    assert len(asked(us, "/oauth/token")) <= 7
+    assert len(asked(us, "/oauth/token")) <= 1 + 10  # the workflow's first attempt, and its repeats
