@@ -1,5 +1,6 @@
 """Builds the SAM application for this machine, and does nothing when nothing has changed."""
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -14,6 +15,7 @@ BUILT_TEMPLATE = ROOT / "build/sam/template.yaml"
 _SOURCES = ("template.yaml", "functions", "layers", "statemachines", "local/build.py")
 _STAMP = ROOT / "build/sam.stamp"
 _LOG = ROOT / "build/sam.log"
+_LOCK = ROOT / "build/sam.lock"
 
 
 class BuildFailed(RuntimeError):
@@ -26,16 +28,22 @@ def machine_architecture() -> str:
 
 
 def build() -> Path:
-    """Build `template.yaml` with SAM and return the built template.
+    """Build `template.yaml` with SAM and return the built template; two at once build it once.
 
     Raises:
         BuildFailed: with what SAM said.
     """
+    _LOG.parent.mkdir(exist_ok=True)
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build()
+
+
+def _build() -> Path:
     sources = _digest_of_sources()
     if BUILT_TEMPLATE.exists() and _STAMP.exists() and _STAMP.read_text() == sources:
         return BUILT_TEMPLATE
     _STAMP.unlink(missing_ok=True)
-    _LOG.parent.mkdir(exist_ok=True)
     architecture = machine_architecture()
     command: list[str | Path] = [
         SAM_ENVIRONMENT / "bin/sam",
