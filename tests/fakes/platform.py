@@ -294,9 +294,13 @@ class RunsInMemory:
     """Implements `ports.Runs`."""
 
     alive: set[str] = field(default_factory=set)
+    broken_off: set[str] = field(default_factory=set)
 
     def is_alive(self, execution_arn: str) -> bool:
         return execution_arn in self.alive
+
+    def has_broken_off(self, execution_arn: str) -> bool:
+        return execution_arn in self.broken_off
 
 
 class RequestBusInMemory(_Failing):

@@ -380,11 +380,14 @@ def test_a_run_is_alive_while_it_runs_and_one_that_nobody_remembers_is_not(kind:
         client.start_execution(stateMachineArn=machine, name=name)["executionArn"] for name in ("a", "b")
     )
     client.stop_execution(executionArn=ended)
-    runs: Runs = RunsInMemory({running}) if kind == "in memory" else StepFunctionsRuns(client)
+    runs: Runs = RunsInMemory({running}, {ended}) if kind == "in memory" else StepFunctionsRuns(client)
 
     assert runs.is_alive(running)
     assert not runs.is_alive(ended)
     assert not runs.is_alive(running.removesuffix(":a") + ":never")
+    assert not runs.has_broken_off(running)
+    assert runs.has_broken_off(ended)
+    assert not runs.has_broken_off(running.removesuffix(":a") + ":never")
 
 
 @pytest.mark.parametrize("kind", WHERE)

@@ -403,6 +403,9 @@ class Runs(Protocol):
     def is_alive(self, execution_arn: str) -> bool:
         """Tell whether an execution is still running; one that nobody remembers is not."""
 
+    def has_broken_off(self, execution_arn: str) -> bool:
+        """Tell whether an execution ended, and not well; one that nobody remembers is long past caring."""
+
 
 class BatchBook(Protocol):
     """The batches of a request."""

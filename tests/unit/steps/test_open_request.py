@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -208,3 +209,34 @@ def test_an_id_that_could_escape_is_refused(hostile: str) -> None:
 
     assert [fault.split(":")[0] for fault in answer.faults] == ["matter_id", "request_id"]
     assert not house.requests.records
+
+
+@pytest.mark.parametrize("state", [RequestState.PRESERVED, RequestState.INCOMPLETE])
+def test_a_verdict_whose_run_broke_off_is_announced_again(state: RequestState) -> None:
+    house = House()
+    house.open_request()
+    record = house.request
+    house.requests.records[MATTER, REQUEST] = replace(record, state=state)
+    house.runs.broken_off.add(EXECUTION)
+    before = house.observable()
+
+    answer = house.open_request(execution_arn="arn:execution:2")
+
+    assert (answer.outcome, answer.matter_id, answer.request_id) == ("JUDGED", MATTER, REQUEST)
+    assert house.observable() == before
+
+
+def test_a_verdict_whose_run_told_everybody_is_a_duplicate() -> None:
+    house = House()
+    house.open_request()
+    house.requests.records[MATTER, REQUEST] = replace(house.request, state=RequestState.PRESERVED)
+
+    assert house.open_request(execution_arn="arn:execution:2").outcome == "DUPLICATE"
+
+
+def test_a_run_that_broke_off_before_its_verdict_is_taken_over() -> None:
+    house = House()
+    house.open_request()
+    house.runs.broken_off.add(EXECUTION)
+
+    assert house.open_request(execution_arn="arn:execution:2").outcome == "OPENED"

@@ -40,10 +40,17 @@ class StepFunctionsRuns:
 
     def is_alive(self, execution_arn: str) -> bool:
         """Describe the execution."""
+        return self._status(execution_arn) in ("RUNNING", "PENDING_REDRIVE")
+
+    def has_broken_off(self, execution_arn: str) -> bool:
+        """Describe the execution."""
+        return self._status(execution_arn) in ("FAILED", "TIMED_OUT", "ABORTED")
+
+    def _status(self, execution_arn: str) -> str | None:
         try:
-            status = self._client.describe_execution(executionArn=execution_arn)["status"]
+            described = self._client.describe_execution(executionArn=execution_arn)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
-                return False
+                return None
             raise
-        return status in ("RUNNING", "PENDING_REDRIVE")
+        return str(described["status"])

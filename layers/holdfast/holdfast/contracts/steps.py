@@ -132,9 +132,12 @@ class Opening(_Message):
 
 
 class Opened(_Message):
-    """OPENED: go on. DUPLICATE: `points_to` is the run that has the request. REFUSED: `faults` says why."""
+    """OPENED: go on. DUPLICATE: `points_to` is the run that has the request. REFUSED: `faults` says why.
 
-    outcome: Literal["OPENED", "DUPLICATE", "REFUSED"]
+    JUDGED: it has its verdict, and the run that gave it broke off before everybody was told.
+    """
+
+    outcome: Literal["OPENED", "DUPLICATE", "REFUSED", "JUDGED"]
     matter_id: MatterName = MatterId("")
     request_id: RequestName = RequestId("")
     points_to: Annotated[str, Field(max_length=512)] = ""

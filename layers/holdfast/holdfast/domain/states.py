@@ -24,6 +24,11 @@ class RequestState(StrEnum):
         """Tell whether the run behind this request has ended."""
         return not REQUEST_MOVES[self]
 
+    @property
+    def is_judged(self) -> bool:
+        """Tell whether the request has its verdict."""
+        return self in (RequestState.PRESERVED, RequestState.INCOMPLETE)
+
 
 REQUEST_MOVES: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.OPEN: frozenset({RequestState.EXPORTED, RequestState.FAILED}),

@@ -21,7 +21,8 @@ def open_request(
     """Validate the event and write the request once.
 
     An invalid event is kept in quarantine and refused. A known request is left to the run that has it, unless
-    that run failed or is dead, and the body is the same.
+    that run failed or is dead, and the body is the same. If it died after its verdict, that is announced
+    again.
 
     Raises:
         RequestIdConflict: the request id is known with another body; the event is kept in quarantine.
@@ -53,7 +54,10 @@ def open_request(
         )
     if _is_abandoned(standing, wanted, runs):
         standing = requests.open(wanted, request.title, instead_of=standing.execution_arn)
-    if standing.execution_arn != wanted.execution_arn:
+    if standing.state.is_judged and runs.has_broken_off(standing.execution_arn):
+        telemetry.note("verdict_announced_again", matter_id=wanted.matter_id, request_id=wanted.request_id)
+        outcome = Opened(outcome="JUDGED")
+    elif standing.execution_arn != wanted.execution_arn:
         telemetry.note("request_known", matter_id=wanted.matter_id, request_id=wanted.request_id)
         outcome = Opened(outcome="DUPLICATE", points_to=standing.execution_arn)
     else:
