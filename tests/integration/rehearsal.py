@@ -97,6 +97,7 @@ class Rehearsal:
     clock: OneClock = field(default_factory=OneClock)
     spoiled: Callable[[str, bytes], bytes | None] = lambda _, content: content
     on_request: Callable[[httpx.Request], object] = lambda _: None
+    after_step: Callable[[], object] = lambda: None
     payloads: list[str] = field(default_factory=list)
     _states: int = 0
     _executions: int = 0
@@ -284,6 +285,7 @@ class Rehearsal:
             cause = json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)})
             raise Failed(type(error).__name__, cause) from error
         self.payloads.append(answer.model_dump_json())
+        self.after_step()
         return json.loads(answer.model_dump_json())
 
     def _call(self, name: str, given: dict[str, Any]) -> Any:

@@ -1,7 +1,6 @@
 """A run that is killed between any two of its steps, and sent again: nothing is lost, nothing is doubled."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -32,28 +31,25 @@ def compliance() -> Rehearsal:
     return test_compliance_runs.rehearsal(calls, chats)
 
 
-def kill_after(us: Rehearsal, steps: int, **what: Any) -> Ended | None:
+def kill_after(us: Rehearsal, steps: int) -> Ended | None:
     """Run until so many steps have had their effect; None if the run was killed."""
-    left, do = steps, us._do
+    left = steps
 
-    def counted(*given: Any) -> Any:
+    def die_in_time() -> None:
         nonlocal left
-        answer = do(*given)
-        is_a_step = given[1]["Resource"].endswith("Arn}")
-        left -= is_a_step
-        if is_a_step and left == 0:
+        left -= 1
+        if left == 0:
             raise Killed
-        return answer
 
-    us._do = counted  # type: ignore[method-assign]
+    us.after_step = die_in_time
     try:
-        return us.run(**what)
+        return us.run()
     except Killed:
         standing = us.house.requests.find(us.house.run.matter_id, us.house.run.request_id)
         us.house.runs.broken_off.add(standing.execution_arn if standing else "")
         return None
     finally:
-        us._do = do  # type: ignore[method-assign]
+        us.after_step = lambda: None
 
 
 def steps_of(make: Making) -> int:
