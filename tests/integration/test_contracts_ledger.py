@@ -424,6 +424,7 @@ def test_a_batch_is_written_as_it_is_now(ledger: Ledger) -> None:
         skipped=1,
         failed=2,
         explanation="why",
+        interrupted_at=LATER,
     )
 
     ledger.batches.advance(now)

@@ -452,7 +452,7 @@ def _fill(table: Table) -> None:
     record = BatchRecord(
         matter, request.request_id, batch, BatchState.FULFILLED, 1, ExportJobId("job"), NOW, NOW
     )
-    batches.plan(record)
+    batches.plan(replace(record, explanation="why", interrupted_at=NOW))
     batches.settle(record, "result")
     conversation = Conversation(CONVERSATION, NOW, NOW, Medium.VOICE)
     claims.claim(Claim(matter, request.request_id, batch, conversation, NOW))

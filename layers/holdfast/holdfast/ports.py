@@ -335,8 +335,9 @@ class RequestBook(Protocol):
 class BatchRecord:
     """A batch as the ledger knows it.
 
-    `result_key` points at its reconciliation, once settled. `explanation` says why it failed, or was
-    interrupted. `without_sensitive`: its job leaves out what the client may not see.
+    `result_key` points at its reconciliation, once settled. `explanation` says why it failed.
+    `without_sensitive`: its job leaves out what the client may not see. `interrupted_at`: since when trouble
+    that may pass keeps its workflow from going on.
     """
 
     matter_id: MatterId
@@ -353,6 +354,7 @@ class BatchRecord:
     explanation: str | None = None
     result_key: str | None = None
     without_sensitive: bool = False
+    interrupted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

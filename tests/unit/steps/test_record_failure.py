@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -196,16 +197,21 @@ def test_what_may_pass_leaves_the_batch_open_for_the_next_round(error: str) -> N
 
 
 @pytest.mark.parametrize("is_tried", [False, True])
-def test_what_has_not_passed_by_the_jobs_deadline_ends_the_batch(is_tried: bool) -> None:
+def test_what_has_not_passed_for_as_long_as_a_job_may_run_ends_the_batch(is_tried: bool) -> None:
     house = planned([1])
     if is_tried:
         start_job(house)
-    house.clock.forward(JOB_DEADLINE)
+    failure = _failing(_function_error("PlatformUnavailable", "503"), "arn:child", batch_id="a01-b000000")
+    house.clock.forward(5 * JOB_DEADLINE)  # it has waited for its turn
+    house.record_failure(failure)
+    house.clock.forward(JOB_DEADLINE - timedelta(seconds=1))
+    house.record_failure(failure)
+    still_open = house.batch().state
+    house.clock.forward(timedelta(seconds=1))
 
-    house.record_failure(
-        _failing(_function_error("PlatformUnavailable", "503"), "arn:child", batch_id="a01-b000000")
-    )
+    house.record_failure(failure)
 
+    assert not still_open.is_terminal
     assert house.batch().state is BatchState.FAILED
     assert "PlatformUnavailable" in (house.batch().explanation or "")
 

@@ -205,6 +205,7 @@ def _batch_item(record: BatchRecord) -> Item:
         "explanation": record.explanation,
         "result_key": record.result_key,
         "without_sensitive": record.without_sensitive,
+        "interrupted_at": to_text(record.interrupted_at) if record.interrupted_at else None,
     }
 
 
@@ -224,4 +225,5 @@ def _batch(matter_id: MatterId, request_id: RequestId, item: Item) -> BatchRecor
         explanation=item.get("explanation"),
         result_key=item.get("result_key"),
         without_sensitive=item["without_sensitive"],
+        interrupted_at=from_text(item["interrupted_at"]) if "interrupted_at" in item else None,
     )

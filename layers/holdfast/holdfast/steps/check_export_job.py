@@ -59,6 +59,7 @@ def check_export_job(
             skipped=job.skipped,
             failed=job.failed,
             explanation=batch.explanation or _explanation(job),
+            interrupted_at=None,
         )
         batches.advance(batch)
         if job.state.is_terminal:

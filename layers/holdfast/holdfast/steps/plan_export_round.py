@@ -4,7 +4,6 @@ import json
 from datetime import datetime
 
 from holdfast.contracts.steps import ExportRound, RoundPlanned
-from holdfast.domain.states import BatchState
 from holdfast.domain.waits import MIN_WAIT_S, poll_wait_s
 from holdfast.ports import BatchBook, BatchRecord, Clock, RequestBook, Telemetry, WorkFiles
 from holdfast.steps.files import request_folder
@@ -43,7 +42,7 @@ def plan_export_round(
 
 def _pause_s(still_open: list[BatchRecord], now: datetime) -> int:
     """Start what is new at once; what was interrupted, the later the longer its trouble lasts."""
-    tried = [batch.job_created_at or now for batch in still_open if batch.state is not BatchState.PLANNED]
-    if not tried or len(tried) < len(still_open):
+    interrupted = [batch.interrupted_at for batch in still_open if batch.interrupted_at]
+    if not interrupted or len(interrupted) < len(still_open):
         return MIN_WAIT_S
-    return poll_wait_s((now - min(tried)).total_seconds())
+    return poll_wait_s((now - min(interrupted)).total_seconds())

@@ -38,8 +38,8 @@ def record_failure(
     """Name the error, its layer and its remedy.
 
     Fails the request that this execution owns, and no other; or the one batch that the workflow worked for,
-    whose siblings go on. What may pass by itself leaves the batch open until its job's deadline: the next
-    round of exports goes on with it.
+    whose siblings go on. What may pass by itself leaves the batch open, for as long as a job may run: the
+    next round of exports goes on with it.
     """
     error, message = innermost_error(failing.input.get("failure"))
     remedy = remedy_for(error)
@@ -59,11 +59,14 @@ def record_failure(
     batch_id = _id(ids.get("batch_id"), BATCH_ID_PATTERN)
     if matter_id and batch_id:
         batch, now = batches.read(MatterId(matter_id), RequestId(request_id), BatchId(batch_id)), clock.now()
-        began_at = batch.job_created_at or requests.read(batch.matter_id, batch.request_id).opened_at
-        if may_pass(error) and now - began_at < job_deadline:
-            telemetry.warn("batch_interrupted", batch_id=batch_id, request_id=request_id, error=error)
-        elif not batch.state.is_terminal:
-            batches.advance(replace(batch, state=BatchState.FAILED, ended_at=now, explanation=explanation))
+        if not batch.state.is_terminal:
+            since = batch.interrupted_at or now
+            if may_pass(error) and now - since < job_deadline:
+                telemetry.warn("batch_interrupted", batch_id=batch_id, request_id=request_id, error=error)
+                left = replace(batch, interrupted_at=since)
+            else:
+                left = replace(batch, state=BatchState.FAILED, ended_at=now, explanation=explanation)
+            batches.advance(left)
     telemetry.count(Counter.RUNS_FAILED)
     telemetry.warn("run_failed", workflow=failing.workflow, error=error, layer=remedy.layer, is_ours=is_ours)
     return FailureRecorded(matter_id=matter_id, request_id=request_id, error=error, explanation=explanation)

@@ -89,7 +89,7 @@ def start_export_job(
                 slots.free(str(run.owner))
                 return _END
             raise
-        batch = replace(batch, state=BatchState.PENDING, job_id=job_id)
+        batch = replace(batch, state=BatchState.PENDING, job_id=job_id, interrupted_at=None)
         batches.advance(batch)
         telemetry.count(Counter.JOBS_STARTED)
         telemetry.note(
