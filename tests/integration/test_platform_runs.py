@@ -147,3 +147,28 @@ def test_a_second_matter_finds_the_cap_taken_by_the_first() -> None:
     assert len(us.simulator.platform.protected) == 3
     assert end.reasons == {"platform_cap": 1}
     assert end.summary["conversations"]["held_at_platform"] == 3
+
+
+@pytest.mark.parametrize("may_see", [True, False])
+def test_sensitive_recordings_that_are_asked_for_are_secured_or_missing_for_want_of_the_right(
+    may_see: bool,
+) -> None:
+    lacks = [] if may_see else ["recording:recording:viewSensitiveData"]
+    us = run_of(group("calls", 5, sensitive=2), clients={"full": {"lacks": lacks}})
+
+    end = us.run(include_sensitive=True)
+
+    missing = 0 if may_see else 2
+    assert end.reasons == ({} if may_see else {"sensitive_not_permitted": 2})
+    assert end.verdict == ("PRESERVED" if may_see else "INCOMPLETE")
+    assert end.summary["recordings"]["secured"] == 5 - missing
+    assert end.summary["recordings"]["missing"] == missing
+    assert end.summary["conversations"]["held_at_platform"] == 5
+
+
+def test_sensitive_recordings_that_nobody_asked_for_are_explained() -> None:
+    us = run_of(group("calls", 5, sensitive=2))
+
+    end = us.run()
+
+    assert (end.verdict, end.reasons) == ("PRESERVED", {"skipped_by_platform": 2})
