@@ -1,5 +1,6 @@
 import hashlib
 import json
+from collections import Counter as Tally
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -488,12 +489,43 @@ def test_the_account_is_the_same_in_however_many_parts(monkeypatch: pytest.Monke
 
     parts, rounds = _sealed_in_rounds(_of_three_batches())
 
-    files = {"custody", "exceptions"}
+    files = {"custody", "exceptions", "account"}
     assert rounds == 2
     assert parts.headline == whole.headline
     assert {name: value for name, value in parts.summary.items() if name not in files} == {
         name: value for name, value in whole.summary.items() if name not in files
     }
+
+
+def test_the_account_has_a_line_for_every_expected_recording_and_every_conversation() -> None:
+    house = _of_three_batches()
+
+    sealed = house.seal_custody()
+
+    account: dict[str, str] = sealed.summary["account"]  # type: ignore[assignment] # as written
+    lines = [json.loads(line) for line in house.records.files[account["key"]].splitlines()]
+    standings = Tally((line["kind"], line["standing"]) for line in lines)
+    recordings, conversations = sealed.summary["recordings"], sealed.summary["conversations"]
+    assert {name: standings["recording", name] for name in ("secured", "explained", "missing")} == {
+        name: recordings[name]  # type: ignore[index] # a mapping
+        for name in ("secured", "explained", "missing")
+    }
+    assert {name: standings["conversation", name] for name in ("held_at_platform", "explained")} == {
+        name: conversations[name]  # type: ignore[index] # likewise
+        for name in ("held_at_platform", "explained")
+    }
+    assert {line["day"] for line in lines} == {"2026-03-04"}
+    assert all(line["reason"] for line in lines if line["standing"] in {"explained", "missing"})
+
+
+def test_request_and_summary_are_kept_beside_the_account() -> None:
+    house = held(1, 2)
+
+    sealed = house.seal_custody()
+
+    folder = f"matters/{MATTER}/requests/{REQUEST}"
+    assert house.records.files[f"{folder}/request.json"] == house.request.body + b"\n"
+    assert json.loads(house.records.files[f"{folder}/summary.json"]) == sealed.summary
 
 
 @pytest.mark.usefixtures("in_small_parts")

@@ -4,6 +4,7 @@ import json
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC
 from typing import Any
 
 from holdfast.contracts.steps import Run, Sealed, Sealing
@@ -52,12 +53,16 @@ class Account:
     reused: Tally[str] = field(default_factory=Tally)
     missing: int = 0
     exceptions: list[dict[str, object]] = field(default_factory=list)
+    lines: list[dict[str, object]] = field(default_factory=list)
     explanations: dict[str, None] = field(default_factory=dict)
 
-    def add_batch(self, batch: BatchRecord, findings: Sequence[Finding]) -> None:
+    def add_batch(
+        self, batch: BatchRecord, findings: Sequence[Finding], conversations: Sequence[Conversation]
+    ) -> None:
         """Count a batch's recordings; of one that broke off, an account of nothing is no account."""
+        days = {conversation.conversation_id: _day_of(conversation) for conversation in conversations}
         for finding in findings:
-            self._add_finding(finding)
+            self._add_finding(finding, days.get(finding.conversation_id) if finding.conversation_id else None)
         if batch.state is BatchState.REUSED:
             self.reused["conversations"] += batch.conversations
             self.reused["recordings"] += sum(finding.standing == "secured" for finding in findings)
@@ -66,7 +71,18 @@ class Account:
         if batch.explanation:
             self.explanations[batch.explanation] = None
 
-    def _add_finding(self, finding: Finding) -> None:
+    def _add_finding(self, finding: Finding, day: str | None) -> None:
+        self.lines.append(
+            {
+                "kind": "recording",
+                "conversation_id": finding.conversation_id,
+                "recording_id": finding.recording_id,
+                "medium": finding.medium,
+                "day": day,
+                "standing": finding.standing,
+                "reason": finding.reason,
+            }
+        )
         self.recordings[finding.medium, "expected"] += 1
         self.recordings[finding.medium, "delivered"] += finding.is_delivered
         self.recordings[finding.medium, finding.standing] += 1
@@ -77,13 +93,25 @@ class Account:
         """Count one conversation, by what the platform holds, and note objects that are no recordings."""
         medium, hold = conversation.medium, dossier.hold_for(self.matter_id)
         self.conversations[medium, "expected"] += 1
+        reason: Reason | None = None
         if self.matter_id not in dossier.claimed_by:
-            self._conversation_exception(Reason.UNKNOWN, conversation)
-        elif hold and hold.state.is_protecting:
-            self.conversations[medium, "held_at_platform"] += 1
-        else:
+            reason = Reason.UNKNOWN
+        elif not (hold and hold.state.is_protecting):
             reason = Reason(hold.reason) if hold and hold.reason else Reason.HOLD_NOT_CONFIRMED
-            self._conversation_exception(reason, conversation)
+        standing = standing_of(reason) if reason else "held_at_platform"
+        self.conversations[medium, standing] += 1
+        if reason:
+            self._except(reason, medium, conversation.conversation_id, None)
+        self.lines.append(
+            {
+                "kind": "conversation",
+                "conversation_id": conversation.conversation_id,
+                "medium": medium,
+                "day": _day_of(conversation),
+                "standing": standing,
+                "reason": reason,
+            }
+        )
         for receipt in dossier.receipts:
             if receipt.role is Role.OTHER:
                 self._except(Reason.UNATTRIBUTED, Medium.UNKNOWN, conversation.conversation_id, None)
@@ -133,11 +161,6 @@ class Account:
             "explanations": list(self.explanations)[:MAX_EXPLANATIONS],
             "by_reason": {reason.value: count for reason, count in sorted(self.reasons.items())},
         }
-
-    def _conversation_exception(self, reason: Reason, conversation: Conversation) -> None:
-        standing = standing_of(reason)
-        self.conversations[conversation.medium, standing] += 1
-        self._except(reason, conversation.medium, conversation.conversation_id, None)
 
     def _except(
         self, reason: Reason, medium: Medium, conversation_id: str | None, recording_id: str | None
@@ -208,6 +231,7 @@ class _Sealing:
         account = Account(self.record.matter_id)
         custody: list[RecordFile] = []
         exceptions: list[RecordFile] = []
+        accounts: list[RecordFile] = []
         may_begin = True
         for part in self._parts():
             sealed = self._sealed(part)
@@ -219,11 +243,17 @@ class _Sealing:
             account.add_tallies(sealed["tallies"])
             custody.append(RecordFile(**sealed["custody"]))
             exceptions.append(RecordFile(**sealed["exceptions"]))
+            accounts.append(RecordFile(**sealed["account"]))
+        folder = _records_folder(self.record)
         named = {
             "custody": self._named("custody", custody),
             "exceptions": self._named("exceptions", exceptions),
+            "account": self._named("account", accounts),
+            "request": asdict(self.records.write_once(f"{folder}/request.json", [self.record.body])),
         }
-        return account.verdict, account.summary() | named
+        summary = account.summary() | named
+        self.records.write_once(f"{folder}/summary.json", [_line(summary)])
+        return account.verdict, summary
 
     def _parts(self) -> list[_Part]:
         groups: list[list[BatchRecord]] = [[]]
@@ -255,13 +285,14 @@ class _Sealing:
             account.add_request_exceptions(self.record, parked, self.claims)
             account.add_early_failure(self.early_failure)
         exceptions = self.records.write_once(
-            f"{folder}/exceptions{part.suffix}.jsonl",
-            (json.dumps(document, separators=(",", ":")).encode() for document in account.exceptions),
+            f"{folder}/exceptions{part.suffix}.jsonl", map(_line, account.exceptions)
         )
+        accounts = self.records.write_once(f"{folder}/account{part.suffix}.jsonl", map(_line, account.lines))
         sealed: dict[str, Any] = {
             "tallies": account.tallies(),
             "custody": asdict(custody),
             "exceptions": asdict(exceptions),
+            "account": asdict(accounts),
         }
         self.files.write(self._tallies_key(part), json.dumps(sealed).encode())
         return sealed
@@ -271,10 +302,10 @@ class _Sealing:
         record = self.record
         for batch in batches:
             batch_files = BatchFiles(self.files, record.matter_id, record.request_id, batch.batch_id)
-            account.add_batch(batch, batch_files.findings())
+            conversations = batch_files.conversations()
+            account.add_batch(batch, batch_files.findings(), conversations)
             if batch.job_id:
                 yield from (entry.canonical for entry in self.claims.manifest_entries(batch.job_id))
-            conversations = batch_files.conversations()
             dossiers = for_each((one.conversation_id for one in conversations), self.claims.dossier)
             for conversation, dossier in zip(conversations, dossiers, strict=True):
                 account.add_conversation(conversation, dossier)
@@ -358,6 +389,15 @@ def _may_concern(message: ParkedMessage, record: RequestRecord, claims: ClaimBoo
     if message.conversation_id is not None:
         return record.matter_id in claims.dossier(message.conversation_id).claimed_by
     return message.kind is not ParkedKind.DIGEST and message.parked_at >= record.opened_at
+
+
+def _day_of(conversation: Conversation) -> str:
+    """Name the UTC day on which a conversation began."""
+    return conversation.started_at.astimezone(UTC).date().isoformat()
+
+
+def _line(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _records_folder(record: RequestRecord) -> str:
