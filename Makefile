@@ -10,14 +10,14 @@ PORT ?= 0
 
 python := .venv/bin/python
 sources = $(wildcard functions layers/holdfast/holdfast cli local tests)
-environments := .venv/.stamp .venvs/sam/.stamp .venvs/emulator/.stamp
+environments := .venv/bin/holdfast .venvs/sam/.stamp .venvs/emulator/.stamp
 
 .PHONY: help
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- use -----------------------------------------------------------------------------------------------
-.PHONY: demo up down genesys
+.PHONY: demo up down install genesys
 demo: $(environments) ## the whole system, once: [SCENARIO=local/scenarios/default.json] [OUT=build/demo]
 	@exec $(python) -m local.demo --scenario "$(SCENARIO)" --out "$(OUT)"
 
@@ -26,6 +26,8 @@ up: $(environments) ## start the embedded world and leave it running: [SCENARIO=
 
 down: $(environments) ## end what `make up` started
 	@exec $(python) -m local.world down
+
+install: .venv/bin/holdfast ## the command line alone, as .venv/bin/holdfast
 
 genesys: .venv/.stamp ## the Genesys simulator alone, on loopback: [PORT=...] [SCENARIO=...]
 	@exec $(python) -m local.genesys --port "$(PORT)" --scenario "$(SCENARIO)"
@@ -73,6 +75,9 @@ endef
 
 .venv/.stamp: requirements/dev.txt
 	$(call install,$<,.venv)
+
+.venv/bin/holdfast: cli/launcher.sh .venv/.stamp
+	@install -m 755 $< $@
 
 .venvs/%/.stamp: requirements/%.txt
 	$(call install,$<,.venvs/$*)

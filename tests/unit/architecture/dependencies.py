@@ -37,8 +37,13 @@ ROOMS: Mapping[str, tuple[set[str], set[str]]] = {
         {"botocore", "httpx"},
     ),
     "functions": ({"bootstrap", "contracts", "observability", "steps"}, set()),
+    # The operator's own door to the ledger and the buckets; no step, no vendor.
+    "cli": (
+        {"aws", "contracts", "doctor", "domain", "errors", "evidence", "ports"},
+        {"boto3", "botocore", "cryptography", "importlib", "pydantic", "rich", "typer"},
+    ),
 }
-READS_ENVIRONMENT = {"bootstrap"}
+READS_ENVIRONMENT = {"bootstrap", "cli"}
 # Time, chance and the outside world are arguments here.
 PURE = {"domain", "steps"}
 IMPURE = {
@@ -49,14 +54,17 @@ _ENVIRONMENT = {"environ", "getenv", "environb", "putenv"}
 
 
 def sources(root: Path) -> dict[str, str]:
-    """Read the program and the functions: their modules' names and texts."""
+    """Read the program, the functions and the command line: their modules' names and texts."""
     library = root / "layers/holdfast"
     found = {
         ".".join(path.relative_to(library).with_suffix("").parts): path.read_text()
         for path in library.glob("holdfast/**/*.py")
     }
-    functions = root.glob("functions/*/app.py")
-    return found | {f"functions.{path.parent.name}": path.read_text() for path in functions}
+    functions = {
+        f"functions.{path.parent.name}": path.read_text() for path in root.glob("functions/*/app.py")
+    }
+    command_line = {f"cli.{path.stem}": path.read_text() for path in root.glob("cli/*.py")}
+    return found | functions | command_line
 
 
 def room_of(module: str) -> str:
@@ -105,6 +113,8 @@ def _fault(room: str, imported: str) -> str | None:
     top, _, rest = imported.partition(".")
     if top == "holdfast":
         allowed = any(rest == one or rest.startswith(f"{one}.") for one in ours)
+    elif top == "cli":
+        allowed = room == "cli"
     else:
         barred = {"importlib"} | (IMPURE if room in PURE else set())
         allowed = (top in sys.stdlib_module_names - barred) or top in libraries

@@ -1,0 +1,1 @@
+"""`holdfast`, the operator's command line; `cli.main` has the table of its commands."""

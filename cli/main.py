@@ -1,0 +1,101 @@
+"""The table of commands. A command's module is imported when the command is used: `holdfast --help` is
+quick, and `holdfast verify` loads no AWS library.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from cli.exits import MEANINGS, Exit
+
+
+class Entry(NamedTuple):
+    """Where a command stands: a module whose `app` is a Typer application, with one line for the list.
+
+    If `app` has a command of that name, it is meant; otherwise all of `app` is, as a group.
+    """
+
+    module: str
+    summary: str
+    panel: str
+
+
+_LOOK, _ACT, _PROVE, _MEND = "Look", "Preserve and release", "Prove", "Mend"
+
+COMMANDS: Mapping[str, Entry] = {
+    "why": Entry("cli.why", "Why something is held: its matters, locks, versions and history.", _LOOK),
+}
+
+
+class LazyCommands(TyperGroup):
+    """Lists the table, and loads what is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, entry in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=entry.summary, rich_help_panel=entry.panel))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command by its name, and import it."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and load(listed.name or ""), rest
+
+
+def load(name: str) -> Any:
+    """Import a command of the table."""
+    group = get_group(importlib.import_module(COMMANDS[name].module).app)
+    found = group.commands.get(name, group)
+    found.name = name
+    return found
+
+
+_CODES = "\n\n".join(f"{int(code):>3}  {meaning}" for code, meaning in MEANINGS.items())
+
+app = typer.Typer(
+    cls=LazyCommands,
+    name="holdfast",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    epilog=f"[dim]Exit codes:\n\n{_CODES}[/dim]",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            told = version("holdfast")
+        except PackageNotFoundError:
+            told = _version_of_the_checkout()
+        typer.echo(f"holdfast {told}")
+        raise typer.Exit(Exit.DONE)
+
+
+def _version_of_the_checkout() -> str:
+    import tomllib
+    from pathlib import Path
+
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+    return str(project["project"]["version"])
+
+
+@app.callback()
+def holdfast(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Preserve contact-centre recordings for legal matters, and prove that none is missing.
+
+    Works on a deployed stack (--stack NAME) or on the embedded world that make up left running.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line and end the process with its exit code."""
+    app(args=arguments, prog_name="holdfast")

@@ -1,0 +1,125 @@
+"""The command line as a whole: its table, its speed, its exit codes, the way it fails."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.command import command
+from cli.exits import MEANINGS, Exit
+from cli.failures import NotKnown
+from cli.main import COMMANDS, app, load
+from cli.terminal import Answer, Terminal
+from holdfast.errors import AwsRefused, PlatformUnavailable, RequestRefused
+
+ROOT = Path(__file__).parents[3]
+RUNNER = CliRunner()
+
+
+def test_every_command_of_the_table_can_be_loaded_and_has_help() -> None:
+    for name, entry in COMMANDS.items():
+        assert load(name).name == name
+        assert (load(name).help or "").strip(), name
+        assert RUNNER.invoke(app, [name, "--help"]).exit_code == Exit.DONE
+        assert entry.summary.endswith(".")
+
+
+def test_the_list_of_commands_loads_neither_aws_nor_any_command() -> None:
+    probe = (
+        "import sys, typer.testing, cli.main;"
+        "shown = typer.testing.CliRunner().invoke(cli.main.app, ['--help']);"
+        "assert shown.exit_code == 0 and all(name in shown.output for name in cli.main.COMMANDS);"
+        "print(sorted(sys.modules))"
+    )
+    path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/holdfast'}"}
+
+    told = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, env=path, capture_output=True, text=True, check=True
+    )
+
+    loaded = {module.split(".")[0] for module in eval(told.stdout)}
+    assert "cli" in loaded
+    assert not loaded & {"boto3", "botocore", "pydantic", "httpx", "cryptography", "aws_lambda_powertools"}
+
+
+def test_the_launcher_starts_its_own_checkout_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "cli").mkdir()  # another project's, which must not be taken for ours
+    launcher = tmp_path / "checkout/.venv/bin/holdfast"
+    launcher.parent.mkdir(parents=True)
+    launcher.write_text((ROOT / "cli/launcher.sh").read_text())
+    launcher.chmod(0o755)
+    (launcher.parent / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (launcher.parent / "python").chmod(0o755)
+    shutil.copytree(ROOT / "cli", tmp_path / "checkout/cli")
+    for part in ("layers", "pyproject.toml"):
+        (tmp_path / "checkout" / part).symlink_to(ROOT / part)
+
+    told = subprocess.run([launcher, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert told.stdout.startswith("holdfast ")
+
+
+def test_every_exit_code_has_a_meaning() -> None:
+    assert MEANINGS.keys() == set(Exit)
+    assert all(
+        meaning in " ".join(RUNNER.invoke(app, ["--help"]).output.split()) for meaning in MEANINGS.values()
+    )
+
+
+def _one_command(action: Any) -> typer.Typer:
+    one = typer.Typer()
+    command(one)(action)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("failure", "exit_code"),
+    [
+        (NotKnown("nothing is known of it", advice="name something else"), Exit.NOT_FOUND),
+        (RequestRefused(["title: missing"]), Exit.REFUSED),
+        (PlatformUnavailable("no answer"), Exit.TRY_AGAIN),
+        (AwsRefused("GetItem: AccessDenied"), Exit.NOT_CONNECTED),
+        (ZeroDivisionError("division by zero"), Exit.DEFECT),
+    ],
+)
+def test_a_failure_is_a_sentence_and_an_exit_code_and_never_a_traceback(
+    failure: Exception, exit_code: Exit
+) -> None:
+    def failing() -> Answer:
+        raise failure
+
+    shown = RUNNER.invoke(_one_command(failing))
+    as_json = RUNNER.invoke(_one_command(failing), ["--json"])
+
+    assert shown.exit_code == as_json.exit_code == exit_code
+    assert shown.stdout == as_json.stdout == ""
+    assert shown.stderr.startswith("✗ ")
+    assert str(failure).partition(":")[0] in shown.stderr
+    assert "Traceback" not in shown.output
+    assert json.loads(as_json.stderr)["exit_code"] == exit_code
+
+
+def test_an_answer_is_a_page_or_json_and_its_exit_code() -> None:
+    def incomplete(terminal: Terminal) -> Answer:
+        with terminal.progress("Reading") as advance:
+            advance(total=1)
+        return Answer({"missing": 2, "ids": {"b", "a"}}, "2 missing", Exit.NO)
+
+    shown = RUNNER.invoke(_one_command(incomplete))
+    as_json = RUNNER.invoke(_one_command(incomplete), ["--json"])
+
+    assert (shown.stdout, shown.stderr, shown.exit_code) == ("2 missing\n", "", Exit.NO)
+    assert json.loads(as_json.stdout) == {"missing": 2, "ids": ["a", "b"]}
+    assert as_json.exit_code == Exit.NO
+
+
+def test_a_command_line_that_cannot_be_read_is_an_error_of_usage() -> None:
+    assert RUNNER.invoke(app, ["whi"]).exit_code == Exit.USAGE
+    assert "why" in RUNNER.invoke(app, ["whi"]).stderr
+    assert RUNNER.invoke(app, ["why"]).exit_code == Exit.USAGE
