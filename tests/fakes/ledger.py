@@ -12,6 +12,7 @@ from holdfast.domain.ids import (
     ConversationId,
     ExportJobId,
     MatterId,
+    RecordingId,
     RequestId,
     batch_prefix,
     origin_of,
@@ -42,6 +43,7 @@ from holdfast.ports import (
     HeldSlot,
     HoldOwner,
     ListingMark,
+    MatterRecord,
     ParkedMessage,
     PlatformHoldRecord,
     RequestRecord,
@@ -59,6 +61,20 @@ class RequestsInMemory:
         self.titles: dict[MatterId, str] = {}
         self.records: dict[tuple[MatterId, RequestId], RequestRecord] = {}
         self.explanations: dict[tuple[MatterId, RequestId], str] = {}
+
+    def matters(self) -> Iterator[MatterRecord]:
+        for matter_id in sorted(self.titles):
+            yield self._matter(matter_id)
+
+    def matter(self, matter_id: MatterId) -> MatterRecord | None:
+        return self._matter(matter_id) if matter_id in self.titles else None
+
+    def _matter(self, matter_id: MatterId) -> MatterRecord:
+        return MatterRecord(matter_id, self.titles[matter_id], "OPEN", self.of_matter(matter_id)[0].opened_at)
+
+    def of_matter(self, matter_id: MatterId) -> Sequence[RequestRecord]:
+        theirs = [record for record in self.records.values() if record.matter_id == matter_id]
+        return sorted(theirs, key=lambda record: record.opened_at)
 
     def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
         self.titles.setdefault(record.matter_id, title)
@@ -106,7 +122,9 @@ class RequestsInMemory:
             return False
         if standing.state not in sources(REQUEST_MOVES, RequestState.FAILED):
             return False
-        self.records[matter_id, request_id] = replace(standing, state=RequestState.FAILED)
+        self.records[matter_id, request_id] = replace(
+            standing, state=RequestState.FAILED, explanation=explanation
+        )
         self.explanations[matter_id, request_id] = explanation
         return True
 
@@ -342,6 +360,10 @@ class ConversationsInMemory:
         self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
     ) -> frozenset[ConversationId]:
         return frozenset(cid for cid in conversation_ids if matter_id in self.dossier(cid).claimed_by)
+
+    def conversation_of(self, recording_id: RecordingId) -> ConversationId | None:
+        found = (one for one in self.all_receipts() if one.recording_id == recording_id)
+        return next((receipt.conversation_id for receipt in found), None)
 
     def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         return frozenset(

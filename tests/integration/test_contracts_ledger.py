@@ -52,6 +52,7 @@ from holdfast.ports import (
     HoldOwner,
     JobSlots,
     ListingMark,
+    MatterRecord,
     ParkedKind,
     ParkedMessage,
     Parking,
@@ -327,6 +328,7 @@ def test_a_request_is_failed_by_its_own_execution_alone_and_never_after_its_verd
     assert ledger.requests.fail(M, R, MINE, "why") is True
     assert ledger.requests.fail(M, R, MINE, "why") is True
     assert ledger.requests.read(M, R).state is RequestState.FAILED
+    assert ledger.requests.read(M, R).explanation == "why"
 
     taken = ledger.requests.open(_request(execution_arn=THEIRS), "t")
     for state in (
@@ -338,6 +340,27 @@ def test_a_request_is_failed_by_its_own_execution_alone_and_never_after_its_verd
         ledger.requests.advance(taken, state)
     assert ledger.requests.fail(M, R, THEIRS, "why") is False
     assert record.attempt + 1 == taken.attempt
+
+
+def test_matters_are_listed_once_with_their_first_title_and_found_by_their_id(ledger: Ledger) -> None:
+    _opened(ledger, matter_id=OTHER_M, opened_at=LATER)
+    _opened(ledger)
+    ledger.requests.open(_request(request_id=RequestId("R-2")), "another title")
+
+    mine, other = ledger.requests.matters()
+
+    assert mine == ledger.requests.matter(M) == MatterRecord(M, "a title", "OPEN", NOON)
+    assert other == MatterRecord(OTHER_M, "a title", "OPEN", LATER)
+    assert ledger.requests.matter(MatterId("M-3")) is None
+
+
+def test_the_requests_of_a_matter_are_listed_the_oldest_first_and_no_others(ledger: Ledger) -> None:
+    later = _opened(ledger, request_id=RequestId("R-0"), opened_at=LATER)
+    first = _opened(ledger)
+    _opened(ledger, matter_id=OTHER_M)
+
+    assert list(ledger.requests.of_matter(M)) == [first, later]
+    assert list(ledger.requests.of_matter(MatterId("M-3"))) == []
 
 
 class _Overtaken(Table):
@@ -764,6 +787,14 @@ def test_a_receipt_is_read_back_as_it_was_written(ledger: Ledger, receipt: Recei
     (entry,) = dossier.entries
     assert entry.matter_id is None
     assert read_receipt(entry.canonical) == receipt
+
+
+def test_a_conversation_is_found_by_the_id_of_a_recording(ledger: Ledger) -> None:
+    for receipt in RECEIPTS[:3]:
+        ledger.receipts.write(receipt)
+
+    assert ledger.receipts.conversation_of(recording_id(1)) == ONE
+    assert ledger.receipts.conversation_of(recording_id(2)) is None
 
 
 def test_the_first_receipt_of_a_version_stands_with_its_very_bytes(ledger: Ledger) -> None:

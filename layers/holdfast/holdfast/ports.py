@@ -277,7 +277,7 @@ class RequestRecord:
 
     `body` is the canonical JSON as it was accepted. `attempt` grows when a new run takes a failed request
     over; each attempt has batches of its own, so that nothing is read from a list that was written for
-    another.
+    another. `explanation` says why a request failed.
     """
 
     matter_id: MatterId
@@ -290,10 +290,30 @@ class RequestRecord:
     attempt: int = 1
     exceptions: tuple[str, ...] = ()
     summary: Mapping[str, object] | None = None
+    explanation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatterRecord:
+    """A matter as the ledger knows it, from its first request on."""
+
+    matter_id: MatterId
+    title: str
+    status: str
+    opened_at: datetime
 
 
 class RequestBook(Protocol):
     """Matters and requests."""
+
+    def matters(self) -> Iterator[MatterRecord]:
+        """List the matters in the order of their ids, strongly consistent."""
+
+    def matter(self, matter_id: MatterId) -> MatterRecord | None:
+        """Read a matter that may not exist, strongly consistent."""
+
+    def of_matter(self, matter_id: MatterId) -> Sequence[RequestRecord]:
+        """List a matter's requests, the oldest first, strongly consistent."""
 
     def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
         """Write the request once; answer what now stands.
@@ -556,6 +576,9 @@ class ClaimBook(Protocol):
 
 class ReceiptBook(Protocol):
     """Receipts; immutable."""
+
+    def conversation_of(self, recording_id: RecordingId) -> ConversationId | None:
+        """Look up where a recording's receipts are filed; one that was written just now may be overlooked."""
 
     def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         """Name the fingerprints of those versions that have their receipt, strongly consistent."""

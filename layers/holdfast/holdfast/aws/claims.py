@@ -253,6 +253,11 @@ class ReceiptLedger:
         self._table = table
         self._entropy = entropy
 
+    def conversation_of(self, recording_id: RecordingId) -> ConversationId | None:
+        """Ask the sparse index of recordings."""
+        found = next(self._table.look_up("by-recording", "gsi_recording", recording_id), None)
+        return ConversationId(found["pk"].removeprefix("CONV#")) if found else None
+
     def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         """Look all versions up by their keys, a hundred a call."""
         found = self._table.get_many((_object_key(version) for version in versions), ("sk",))

@@ -1,11 +1,12 @@
 """Matters, requests and batches in the ledger.
 
-Items: `MATTER#m`/`META`, `MATTER#m`/`REQUEST#r`, `MATTER#m`/`BATCH#r#b`.
+Items: `MATTER#m`/`META`, `MATTER#m`/`REQUEST#r`, `MATTER#m`/`BATCH#r#b`; `MATTERS`/`m` lists the matters.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import batched
 
 from holdfast.aws.table import Item, Table, one_of
 from holdfast.domain.ids import BatchId, ExportJobId, MatterId, RequestId, batch_prefix, origin_of
@@ -19,7 +20,9 @@ from holdfast.domain.states import (
     sources,
 )
 from holdfast.errors import LedgerRuleBroken
-from holdfast.ports import BatchRecord, RequestRecord
+from holdfast.ports import BatchRecord, MatterRecord, RequestRecord
+
+_LIST = "MATTERS"
 
 
 def _matter_key(matter_id: MatterId) -> str:
@@ -33,8 +36,9 @@ class RequestLedger:
         self._table = table
 
     def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
-        """Write the matter if it is new, then the request on its condition."""
+        """List and write the matter if it is new, then the request on its condition."""
         pk = _matter_key(record.matter_id)
+        self._table.put_new({"pk": _LIST, "sk": record.matter_id})
         opened_at = to_text(record.opened_at)
         self._table.put_new(
             {"pk": pk, "sk": "META", "title": title, "status": "OPEN", "opened_at": opened_at}
@@ -53,6 +57,24 @@ class RequestLedger:
             )
         return record if was_written else self.read(record.matter_id, record.request_id)
 
+    def matters(self) -> Iterator[MatterRecord]:
+        """Go through the list, a hundred a call; what was listed and not yet written is no matter."""
+        listed = (item["sk"] for item in self._table.query(_LIST))
+        for matter_ids in batched(listed, 100, strict=False):
+            keys = ((_matter_key(one), "META") for one in matter_ids)
+            found = self._table.get_many(keys, ("pk", "title", "status", "opened_at"))
+            yield from sorted(map(_matter, found), key=lambda one: one.matter_id)
+
+    def matter(self, matter_id: MatterId) -> MatterRecord | None:
+        """Read a matter."""
+        item = self._table.get(_matter_key(matter_id), "META")
+        return None if item is None else _matter(item)
+
+    def of_matter(self, matter_id: MatterId) -> Sequence[RequestRecord]:
+        """Read all requests of the matter's partition."""
+        items = self._table.query(_matter_key(matter_id), "REQUEST#")
+        return sorted((_request(matter_id, item) for item in items), key=lambda one: one.opened_at)
+
     def read(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord:
         """Read a request."""
         record = self.find(matter_id, request_id)
@@ -65,20 +87,7 @@ class RequestLedger:
     def find(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord | None:
         """Read a request that may not exist yet."""
         item = self._table.get(_matter_key(matter_id), f"REQUEST#{request_id}")
-        if item is None:
-            return None
-        return RequestRecord(
-            matter_id=matter_id,
-            request_id=request_id,
-            state=RequestState(item["state"]),
-            body=item["body"],
-            body_sha256=item["body_sha256"],
-            execution_arn=item["execution_arn"],
-            opened_at=from_text(item["opened_at"]),
-            attempt=item["attempt"],
-            exceptions=tuple(item.get("exceptions", ())),
-            summary=json.loads(item["summary"]) if "summary" in item else None,
-        )
+        return None if item is None else _request(matter_id, item)
 
     def advance(
         self,
@@ -115,6 +124,31 @@ class RequestLedger:
             f"execution_arn = :mine AND {may_come_from}",
             values | {":state": RequestState.FAILED, ":mine": execution_arn, ":explanation": explanation},
         )
+
+
+def _matter(item: Item) -> MatterRecord:
+    return MatterRecord(
+        MatterId(item["pk"].removeprefix("MATTER#")),
+        item["title"],
+        item["status"],
+        from_text(item["opened_at"]),
+    )
+
+
+def _request(matter_id: MatterId, item: Item) -> RequestRecord:
+    return RequestRecord(
+        matter_id=matter_id,
+        request_id=RequestId(item["sk"].removeprefix("REQUEST#")),
+        state=RequestState(item["state"]),
+        body=item["body"],
+        body_sha256=item["body_sha256"],
+        execution_arn=item["execution_arn"],
+        opened_at=from_text(item["opened_at"]),
+        attempt=item["attempt"],
+        exceptions=tuple(item.get("exceptions", ())),
+        summary=json.loads(item["summary"]) if "summary" in item else None,
+        explanation=item.get("explanation"),
+    )
 
 
 def _may_take_over(wanted: RequestRecord, standing: RequestRecord, instead_of: str | None) -> bool:

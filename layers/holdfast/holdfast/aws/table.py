@@ -103,6 +103,18 @@ class Table:
                 return
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
+    def look_up(self, index: str, attribute: str, value: str) -> Iterator[Item]:
+        """Read the keys of all items that an index files under a value; what is newest may be missing."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self.name,
+            IndexName=index,
+            KeyConditionExpression="#value = :value",
+            ExpressionAttributeNames={"#value": attribute},
+            ExpressionAttributeValues=to_wire({":value": value}),
+        )
+        for page in pages:
+            yield from map(from_wire, page["Items"])
+
     def put(self, item: Item, condition: str, values: Mapping[str, Any] | None = None) -> bool:
         """Write an item if the condition holds; answers whether it did. `#state` stands for the attribute
         `state`.
