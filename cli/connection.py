@@ -1,6 +1,7 @@
 """The stack a command works on: deployed, or the embedded world that `make up` left running."""
 
 import json
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,16 +11,35 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli.failures import NotConnected
-from holdfast.aws.claims import ClaimLedger
+from cli.executions import Executions
+from cli.exits import Exit
+from cli.failures import CommandFailed, NotConnected
+from cli.locks import Locks
+from holdfast.aws.buckets import WorkS3
+from holdfast.aws.claims import ClaimLedger, ReceiptLedger
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.standing import StandingLedger
 from holdfast.aws.table import Table
-from holdfast.ports import BatchBook, ClaimBook, Parking, RequestBook, StandingBook
+from holdfast.ports import (
+    BatchBook,
+    ClaimBook,
+    Parking,
+    ReceiptBook,
+    RequestBook,
+    StandingBook,
+    WorkFiles,
+)
 
+SOURCE = "holdfast.cli"
 WORLD = Path(__file__).parents[1] / "build/world/world.json"
-_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 4})
+THREADS = 16
+_CONFIG = Config(
+    max_pool_connections=THREADS,
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 4},
+)
 
 
 class Deployment:
@@ -84,6 +104,11 @@ class Deployment:
         return ClaimLedger(self._ledger)
 
     @cached_property
+    def receipts(self) -> ReceiptBook:
+        """Give the receipts of the ledger."""
+        return ReceiptLedger(self._ledger)
+
+    @cached_property
     def standing_matters(self) -> StandingBook:
         """Give the standing matters of the ledger."""
         return StandingLedger(self._ledger)
@@ -92,6 +117,57 @@ class Deployment:
     def parking(self) -> Parking:
         """Give the parked messages."""
         return ParkingLedger(self._ledger)
+
+    @cached_property
+    def work_files(self) -> WorkFiles:
+        """Give the work bucket."""
+        return WorkS3(self.client("s3"), bucket=self.output("WorkBucket"))
+
+    @cached_property
+    def locks(self) -> Locks:
+        """Give the locks in the evidence bucket."""
+        return Locks(self.client("s3"), bucket=self.output("EvidenceBucket"))
+
+    @cached_property
+    def executions(self) -> Executions:
+        """Give the executions of the workflows."""
+        return Executions(self.client("stepfunctions"))
+
+    def send(self, bus: str, detail_type: str, detail: Mapping[str, Any]) -> str:
+        """Send an event to the bus of an output; the answer is the event's id."""
+        entry = {
+            "EventBusName": self.output(bus),
+            "Source": SOURCE,
+            "DetailType": detail_type,
+            "Detail": json.dumps(detail),
+        }
+        (sent,) = self.client("events").put_events(Entries=[entry])["Entries"]
+        if "ErrorCode" in sent:
+            raise CommandFailed(
+                f"the bus did not take the event: {sent.get('ErrorMessage', sent['ErrorCode'])}",
+                Exit.TRY_AGAIN,
+                advice="nothing was started; the same command may succeed later",
+            )
+        return str(sent["EventId"])
+
+    def invoke(self, function: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Invoke the function of an output, and give its answer."""
+        answer = self.client("lambda").invoke(
+            FunctionName=self.output(function), Payload=json.dumps(payload).encode()
+        )
+        told: dict[str, Any] = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise CommandFailed(
+                f"{function.removesuffix('Name')} failed: {told.get('errorType', 'unknown')}",
+                Exit.TRY_AGAIN,
+                found=str(told.get("errorMessage", "no message")),
+                advice="read the function's log; what was done before it failed is not done twice",
+            )
+        return told
+
+    def pause(self, wait_s: float) -> None:
+        """Let some time pass before looking again."""
+        time.sleep(wait_s)
 
 
 def connect(stack: str | None, region: str | None, profile: str | None) -> Deployment:

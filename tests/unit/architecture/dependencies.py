@@ -39,7 +39,7 @@ ROOMS: Mapping[str, tuple[set[str], set[str]]] = {
     "functions": ({"bootstrap", "contracts", "observability", "steps"}, set()),
     # The operator's own door to the ledger and the buckets; no step, no vendor.
     "cli": (
-        {"aws", "contracts", "doctor", "domain", "errors", "evidence", "ports"},
+        {"aws", "contracts", "doctor", "domain", "errors", "evidence", "ports", "steps.files"},
         {"boto3", "botocore", "cryptography", "importlib", "pydantic", "rich", "typer"},
     ),
 }

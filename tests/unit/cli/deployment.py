@@ -1,0 +1,102 @@
+"""A deployment whose ledger, buckets and runs are a `House`'s, for commands that work on a stack."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from typer.testing import CliRunner
+
+from cli.executions import Execution
+from cli.main import app
+from holdfast.domain.custody import Arrival, ObjectVersion
+from tests.fakes.buckets import EvidenceInMemory
+from tests.fakes.house import House
+
+
+@dataclass
+class LocksInMemory:
+    """Stands for `cli.locks.Locks`."""
+
+    evidence: EvidenceInMemory
+    are_denied: bool = False
+
+    def of(self, version: ObjectVersion) -> str:
+        stored = self.evidence.stored.get((version.key, version.version_id))
+        if self.are_denied:
+            return "DENIED"
+        return "GONE" if stored is None else "ON" if stored.is_locked else "OFF"
+
+    def versions_of(self, key: str) -> Iterator[Arrival]:
+        yield from (one for one in self.evidence.page(key, None).arrivals if one.version.key == key)
+
+
+@dataclass
+class ExecutionsInMemory:
+    """Stands for `cli.executions.Executions`."""
+
+    house: House
+    state: str = "Reconcile"
+
+    def of(self, arn: str) -> Execution:
+        is_running = self.house.runs.is_alive(arn)
+        return Execution(
+            arn, "RUNNING" if is_running else "SUCCEEDED", state=self.state if is_running else None
+        )
+
+
+@dataclass
+class HouseDeployment:
+    """Stands for `cli.connection.Deployment`; `meanwhile` happens whenever somebody waits."""
+
+    house: House
+    name: str = "the house"
+    sent: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    invoked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    meanwhile: Callable[[], object] = lambda: None
+    locks: LocksInMemory = field(init=False)
+    executions: ExecutionsInMemory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.locks = LocksInMemory(self.house.evidence)
+        self.executions = ExecutionsInMemory(self.house)
+        self.requests = self.house.requests
+        self.batches = self.house.batches
+        self.claims = self.receipts = self.house.conversations
+        self.standing_matters = self.house.standing
+        self.parking = self.house.parking
+        self.work_files = self.house.files
+
+    def send(self, bus: str, detail_type: str, detail: Mapping[str, Any]) -> str:
+        self.sent.append((bus, detail_type, detail))
+        return f"event-{len(self.sent)}"
+
+    def invoke(self, function: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        self.invoked.append((function, payload))
+        return self.answers[function].pop(0)
+
+    def pause(self, wait_s: float) -> None:
+        self.meanwhile()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command did: `page` as a person reads it, `document` as a program does."""
+
+    page: str
+    document: Any
+    exit_code: int
+    errors: str
+
+
+def run(deployment: HouseDeployment | House, *arguments: str, answers: str = "") -> Shown:
+    """Run a command twice, for a person and for a program: both must end alike."""
+    target = HouseDeployment(deployment) if isinstance(deployment, House) else deployment
+    runner = CliRunner(env={"COLUMNS": "200"})
+    for_people = runner.invoke(app, arguments, obj=lambda *_: target, input=answers)
+    assert "Traceback" not in for_people.output
+    for_programs = runner.invoke(app, [*arguments, "--json"], obj=lambda *_: target, input=answers)
+    assert for_people.exit_code == for_programs.exit_code
+    document = json.loads(for_programs.stdout or for_programs.stderr)
+    return Shown(for_people.stdout, document, for_people.exit_code, for_people.stderr)

@@ -1,0 +1,168 @@
+"""`holdfast matters` and `holdfast status`: are we done, what is missing, what is waited for."""
+
+import pytest
+
+from cli.exits import Exit
+from holdfast.domain.ids import RequestId
+from holdfast.domain.reconciliation import MEANINGS, Reason
+from holdfast.domain.states import RequestState
+from holdfast.ports import ParkedMessage
+from tests.fakes.clock import NOON
+from tests.fakes.house import DEADLINE, MATTER, House
+from tests.fakes.story import deliver, end_job, exported, held, opened, planned, reconciled
+from tests.unit.cli.deployment import HouseDeployment, run
+
+
+@pytest.fixture
+def running() -> House:
+    """A request whose run goes on, with one job ended and one recording of two secured."""
+    house = planned((1,), (2,), (3,))
+    house.runs.alive.add(house.request.execution_arn)
+    end_job(house, total=2)
+    deliver(house, 1)
+    return house
+
+
+def test_no_matter_is_an_answer_too() -> None:
+    for asked in ("matters", "status"):
+        shown = run(House(), asked)
+
+        assert shown.exit_code == Exit.DONE
+        assert shown.document["matters"] == []
+        assert "holdfast request" in shown.page
+
+
+def test_matters_are_listed_with_their_newest_request() -> None:
+    house = opened()
+    house.record_standing_matter()
+
+    shown = run(house, "matters")
+
+    (matter,) = shown.document["matters"]
+    assert (matter["matter_id"], matter["requests"], matter["standing"]) == (MATTER, 1, "OPEN")
+    assert matter["newest_request"] == {"request_id": "R-1", "state": "OPEN"}
+    assert "Complaint about a disputed order  (standing: open)" in shown.page
+
+
+def test_a_standing_matter_without_a_request_is_listed_and_described() -> None:
+    house = House()
+    house.record_standing_matter()
+
+    listed, shown = run(house, "matters"), run(house, "status", MATTER)
+
+    assert [one["matter_id"] for one in listed.document["matters"]] == [MATTER]
+    assert shown.document["matters"][0]["standing"]["covered_until"] == "2026-03-01T00:00:00.000Z"
+    assert "the next interval to be over" in shown.page
+
+
+def test_an_unknown_matter_is_not_known() -> None:
+    shown = run(opened(), "status", "M-404")
+
+    assert shown.exit_code == Exit.NOT_FOUND
+    assert "there is no matter M-404" in shown.errors
+    assert "holdfast matters" in shown.errors
+
+
+def test_what_is_on_its_way_is_counted_batch_by_batch(running: House) -> None:
+    shown = run(running, "status", MATTER)
+
+    (request,) = shown.document["matters"][0]["requests"]
+    first, second, third = request["batches"]
+    assert first["recordings"] == {"expected": 2, "delivered": 1, "secured": 1}
+    assert (second["state"], second["recordings"]) == ("PLANNED", {})
+    assert third["state"] == "PLANNED"
+    assert request["waits_for"] == "export jobs: 1 of 3 have ended"
+    assert request["execution"]["state"] == "Reconcile"
+    assert shown.exit_code == Exit.NO
+    assert "export jobs: 1 of 3 have ended" in shown.page
+
+
+def test_a_preserved_matter_is_done_and_shows_what_the_verdict_counted() -> None:
+    house = held()
+    house.seal_custody()
+
+    shown = run(house, "status", MATTER)
+
+    assert shown.exit_code == Exit.DONE
+    assert shown.document["preserved"] is True
+    (request,) = shown.document["matters"][0]["requests"]
+    assert request["state"] == "PRESERVED"
+    assert request["held_at_platform"] == 2
+    assert request["waits_for"] is None
+    assert "in all" in shown.page
+
+
+def test_an_incomplete_matter_says_what_is_missing_and_what_it_means() -> None:
+    house = planned((1, 2))
+    end_job(house, total=3, failed=[(2, 0)])
+    deliver(house, 1)
+    house.clock.forward(2 * DEADLINE)
+    assert house.reconcile().done
+    house.place_holds()
+    house.confirm_holds()
+    house.seal_custody()
+
+    shown = run(house, "status", MATTER)
+
+    assert shown.exit_code == Exit.NO
+    (request,) = shown.document["matters"][0]["requests"]
+    assert request["state"] == "INCOMPLETE"
+    assert request["reasons"] == {"failed_at_platform": 1, "unknown": 1}
+    assert MEANINGS[Reason.FAILED_AT_PLATFORM] in shown.page
+    assert MEANINGS[Reason.UNKNOWN] in shown.page
+
+
+def test_what_is_settled_is_counted_from_its_findings() -> None:
+    house = reconciled(1, 2)
+    house.runs.alive.add(house.request.execution_arn)
+
+    shown = run(house, "status", MATTER)
+
+    (request,) = shown.document["matters"][0]["requests"]
+    assert sum(batch["recordings"]["secured"] for batch in request["batches"]) == 2
+    assert request["held_at_platform"] == 0
+    assert request["waits_for"] == "the platform to protect the conversations"
+
+
+def test_a_run_that_died_is_said_to_have_broken_off() -> None:
+    shown = run(exported(), "status", MATTER)
+
+    (request,) = shown.document["matters"][0]["requests"]
+    assert "broke off" in request["waits_for"]
+    assert "broke off" in shown.page
+
+
+def test_a_failed_request_says_why() -> None:
+    house = opened()
+    house.requests.fail(MATTER, RequestId("R-1"), house.request.execution_arn, "the layer that refused")
+
+    shown = run(house, "status", MATTER)
+
+    assert shown.document["matters"][0]["requests"][0]["explanation"] == "the layer that refused"
+    assert "the layer that refused" in shown.page
+
+
+def test_what_is_parked_keeps_a_matter_from_being_done() -> None:
+    house = held()
+    house.seal_custody()
+    house.parking.park(ParkedMessage("m-1", "reason", NOON, "body"))
+
+    shown = run(house, "status", MATTER)
+
+    assert (shown.document["parked"], shown.exit_code) == (1, Exit.NO)
+    assert "1 parked: holdfast redrive" in shown.page
+
+
+def test_following_goes_on_until_everything_has_ended(running: House) -> None:
+    deployment = HouseDeployment(running)
+
+    def end() -> None:
+        running.runs.alive.clear()
+        running.requests.fail(MATTER, RequestId("R-1"), running.request.execution_arn, "stopped")
+
+    deployment.meanwhile = end
+
+    shown = run(deployment, "status", MATTER, "--follow")
+
+    assert shown.document["matters"][0]["requests"][0]["state"] == RequestState.FAILED
+    assert shown.exit_code == Exit.NO
