@@ -16,6 +16,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         requests=bootstrap.requests(),
         batches=bootstrap.batches(),
         claims=bootstrap.claims(),
+        relocks=bootstrap.relocks(),
+        arrival_queue=bootstrap.arrival_queue(),
         scope_source=bootstrap.scope_source(),
         jobs=bootstrap.export_jobs(),
         files=bootstrap.work_files(),

@@ -15,6 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         Redrive.model_validate(event),
         parking=bootstrap.parking(),
         receipts=bootstrap.receipts(),
+        relocks=bootstrap.relocks(),
         claims=bootstrap.claims(),
         arrival_queue=bootstrap.arrival_queue(),
         hash_queue=bootstrap.hash_queue(),

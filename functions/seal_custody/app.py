@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         batches=bootstrap.batches(),
         claims=bootstrap.claims(),
         receipts=bootstrap.receipts(),
+        relocks=bootstrap.relocks(),
         parking=bootstrap.parking(),
         files=bootstrap.work_files(),
         records=bootstrap.record_files(),

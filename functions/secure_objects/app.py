@@ -17,6 +17,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     securing = Securing(
         bucket=bootstrap.evidence(),
         receipts=bootstrap.receipts(),
+        relocks=bootstrap.relocks(),
         parking=bootstrap.parking(),
         hash_queue=bootstrap.hash_queue(),
         evidence_bucket_name=bootstrap.settings().text("EVIDENCE_BUCKET"),

@@ -13,6 +13,7 @@ import pytest
 from holdfast.aws.buckets import EvidenceS3
 from holdfast.aws.claims import ReceiptLedger
 from holdfast.aws.parking import ParkingLedger
+from holdfast.aws.promises import RelockLedger
 from holdfast.aws.table import Table
 from holdfast.contracts.arrivals import QueuedMessage
 from holdfast.steps.secure_objects import Securing
@@ -246,6 +247,7 @@ def _securing(world: World, bucket: str, *, dies_at: int = -1, after: bool = Fal
     return Securing(
         bucket=EvidenceS3(s3),
         receipts=ReceiptLedger(table),
+        relocks=RelockLedger(table),
         parking=ParkingLedger(table),
         hash_queue=None,  # type: ignore[arg-type] # nothing here is large
         evidence_bucket_name=bucket,

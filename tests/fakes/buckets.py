@@ -77,6 +77,9 @@ class EvidenceInMemory:
         self.effects.happen("lock", _subject(version))
         stored.is_locked = True
 
+    def is_locked(self, version: ObjectVersion) -> bool:
+        return self.at(version).is_locked
+
     @contextmanager
     def open(self, version: ObjectVersion) -> Iterator[OpenedObject]:
         if version.key in self.broken:

@@ -1,11 +1,19 @@
 """The ledger in memory: conditional moves by the tables of `domain.states`, entries that never change."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 
-from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
+from holdfast.domain.custody import (
+    CustodyEvent,
+    EventType,
+    ObjectVersion,
+    Receipt,
+    Relock,
+    RelockCause,
+    digest_event_id,
+)
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import (
     BatchId,
@@ -13,10 +21,12 @@ from holdfast.domain.ids import (
     ExportJobId,
     MatterId,
     RecordingId,
+    ReleaseId,
     RequestId,
     batch_prefix,
     origin_of,
 )
+from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
 from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.states import (
     BATCH_MOVES,
@@ -38,10 +48,16 @@ from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
 from holdfast.ports import (
     BatchRecord,
     Claim,
+    Claimed,
+    ClaimEnding,
+    ClaimRecord,
+    ClaimsPage,
     Dossier,
     Entry,
     HeldSlot,
     HoldOwner,
+    HoldRecord,
+    ListedClaim,
     ListingMark,
     MatterRecord,
     ParkedMessage,
@@ -214,63 +230,224 @@ def _key(record: BatchRecord) -> BatchKey:
 class Folder:
     """Everything filed under one conversation; `entries` by the ledger's sort keys."""
 
-    claims: dict[MatterId, Claim] = field(default_factory=dict)
-    active_claims: int = 0
-    state: HoldState | None = None
+    claims: dict[MatterId, ClaimRecord] = field(default_factory=dict)
+    promise: Promise | None = None
+    lease_until: datetime | None = None
     platform: dict[HoldOwner, PlatformHoldRecord] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     digested: set[str] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
-    epoch: int = 0
     secured: SecuredExport | None = None
+
+    @property
+    def standing(self) -> Promise:
+        """The promise, or what it is before anybody claims."""
+        return self.promise or UNCLAIMED
+
+    @property
+    def active(self) -> frozenset[MatterId]:
+        """The matters that claim it now."""
+        return frozenset(matter_id for matter_id, claim in self.claims.items() if claim.ended_at is None)
 
     @property
     def standing_export(self) -> SecuredExport | None:
         """What is secured and still held."""
-        is_held = self.state is HoldState.HELD and self.secured and self.secured.epoch == self.epoch
-        return self.secured if is_held else None
+        is_held = self.promise and self.promise.state is HoldState.HELD
+        return (
+            self.secured if is_held and self.secured and self.secured.epoch == self.standing.epoch else None
+        )
 
 
 class ConversationsInMemory:
-    """Implements `ports.ClaimBook` and `ports.ReceiptBook`: the partition of each conversation."""
+    """Implements `ports.ClaimBook`, `ReleaseBook`, `RelockBook` and `ReceiptBook`: each conversation's
+    partition.
+    """
 
     def __init__(self, effects: Effects | None = None) -> None:
         self.folders: dict[str, Folder] = {}
         self.effects = effects or Effects()
+        self.page_size = 1000
         self._drawn = 0
         self._lock = RLock()
 
-    def claim(self, claim: Claim) -> bool:
+    def claim(self, claim: Claim) -> Claimed:
         with self._lock:
-            conversation_id = claim.conversation.conversation_id
+            conversation_id, matter_id = claim.conversation.conversation_id, claim.matter_id
             folder = self._folder(conversation_id)
-            if claim.matter_id in folder.claims:
-                return False
-            if folder.state is HoldState.LIFTING:
+            if matter_id in folder.active:
+                return Claimed(is_new=False, promise=folder.standing)
+            own = folder.platform.get(matter_id)
+            if own and own.state in sources(PLATFORM_HOLD_MOVES, PlatformHold.RELEASING):
                 raise ConversationLifting(f"conversation {conversation_id} is being released")
-            folder.claims[claim.matter_id] = claim
-            folder.active_claims += 1
-            folder.state = HoldState.HELD
-            self._file_event(
-                CustodyEvent(
-                    event_id=ulid(claim.claimed_at, self._entropy(10)),
-                    type=EventType.CLAIMED,
-                    conversation_id=conversation_id,
-                    at=claim.claimed_at,
-                    matter_id=claim.matter_id,
-                    request_id=claim.request_id,
+            try:
+                promise = folder.standing.claimed()
+            except PromiseBroken:
+                raise ConversationLifting(f"conversation {conversation_id} is being released") from None
+            self.effects.happen("claim", f"{conversation_id} by {matter_id}")
+            folder.promise = promise
+            folder.platform.pop(matter_id, None)
+            folder.claims[matter_id] = ClaimRecord(
+                matter_id, conversation_id, claim.request_id, claim.batch_id, claim.claimed_at
+            )
+            self._happened(
+                EventType.CLAIMED,
+                conversation_id,
+                claim.claimed_at,
+                matter_id=matter_id,
+                request_id=claim.request_id,
+            )
+            return Claimed(is_new=True, promise=promise)
+
+    def claims_of(self, matter_id: MatterId, cursor: str | None) -> ClaimsPage:
+        with self._lock:
+            listed = sorted(
+                (claim.conversation_id, claim.claimed_at, claim.ended_at)
+                for folder in self.folders.values()
+                if (claim := folder.claims.get(matter_id)) and claim.conversation_id > (cursor or "")
+            )
+        page = [ListedClaim(*line) for line in listed[: self.page_size]]
+        return ClaimsPage(page, page[-1].conversation_id if len(listed) > len(page) else None)
+
+    def hold(self, conversation_id: ConversationId) -> HoldRecord:
+        with self._lock:
+            folder = self.folders.get(f"CONV#{conversation_id}", Folder())
+            return HoldRecord(conversation_id, folder.standing, folder.lease_until, folder.platform.get(None))
+
+    def end_claim(self, ending: ClaimEnding) -> HoldRecord:
+        with self._lock:
+            folder = self._folder(ending.conversation_id)
+            claim = folder.claims.get(ending.matter_id)
+            if claim and claim.ended_at is None and claim.claimed_at <= ending.planned_at:
+                promise = folder.standing.unclaimed()
+                self.effects.happen("claim ended", f"{ending.conversation_id} by {ending.matter_id}")
+                folder.promise = promise
+                if promise.state is HoldState.LIFTING:
+                    folder.lease_until = ending.lease_until
+                folder.claims[ending.matter_id] = replace(
+                    claim, ended_at=ending.at, release_id=ending.release_id, ended_by=ending.ended_by
                 )
+                self._happened(
+                    EventType.RELEASED,
+                    ending.conversation_id,
+                    ending.at,
+                    matter_id=ending.matter_id,
+                    details={"release_id": ending.release_id, "requested_by": ending.ended_by},
+                )
+            return self.hold(ending.conversation_id)
+
+    def begin_lift(self, conversation_id: ConversationId, *, lease_until: datetime) -> HoldRecord | None:
+        return self._take(conversation_id, Promise.let_go, lease_until)
+
+    def resume_lift(
+        self, conversation_id: ConversationId, *, now: datetime, lease_until: datetime
+    ) -> HoldRecord | None:
+        lease = self._folder(conversation_id).lease_until
+        is_expired = lease is None or lease <= now
+        return self._take(conversation_id, lambda one: one.resumed(is_lease_expired=is_expired), lease_until)
+
+    def _take(
+        self, conversation_id: ConversationId, move: Callable[[Promise], Promise], lease_until: datetime
+    ) -> HoldRecord | None:
+        with self._lock:
+            folder = self._folder(conversation_id)
+            try:
+                promise = move(folder.standing)
+            except PromiseBroken:
+                return None
+            self.effects.happen("lift begun", conversation_id)
+            folder.promise, folder.lease_until = promise, lease_until
+            return self.hold(conversation_id)
+
+    def may_lift(self, conversation_id: ConversationId, epoch: int) -> bool:
+        return self.hold(conversation_id).promise.may_lift(epoch)
+
+    def begin_platform_release(
+        self, conversation_id: ConversationId, owner: HoldOwner, epoch: int | None
+    ) -> bool:
+        with self._lock:
+            folder = self._folder(conversation_id)
+            standing = folder.platform.get(owner)
+            if standing is None or standing.state not in sources(PLATFORM_HOLD_MOVES, PlatformHold.RELEASING):
+                return False
+            if owner is None:
+                may_let_go = (folder.standing.state, folder.standing.epoch) == (HoldState.LIFTING, epoch)
+            else:
+                may_let_go = owner in folder.claims and owner not in folder.active
+            if may_let_go:
+                self.effects.happen("platform release begun", conversation_id)
+                folder.platform[owner] = PlatformHoldRecord(PlatformHold.RELEASING)
+            return may_let_go
+
+    def end_platform_release(self, conversation_id: ConversationId, owner: HoldOwner, at: datetime) -> bool:
+        with self._lock:
+            if not self._is_releasing(conversation_id, owner):
+                return False
+            self.effects.happen("platform release ended", conversation_id)
+            self._folder(conversation_id).platform[owner] = PlatformHoldRecord(PlatformHold.RELEASED)
+            self._happened(EventType.RELEASED_AT_PLATFORM, conversation_id, at, matter_id=owner)
+            return True
+
+    def platform_kept(self, conversation_id: ConversationId, owner: HoldOwner) -> None:
+        with self._lock:
+            if self._is_releasing(conversation_id, owner):
+                self._folder(conversation_id).platform[owner] = PlatformHoldRecord(PlatformHold.HELD)
+
+    def _is_releasing(self, conversation_id: ConversationId, owner: HoldOwner) -> bool:
+        hold = self._folder(conversation_id).platform.get(owner)
+        return hold is not None and hold.state is PlatformHold.RELEASING
+
+    def lifted(
+        self, conversation_id: ConversationId, epoch: int, release_id: ReleaseId, at: datetime
+    ) -> bool:
+        with self._lock:
+            folder = self._folder(conversation_id)
+            if self._is_releasing(conversation_id, None) or not folder.standing.may_lift(epoch):
+                return False
+            self.effects.happen("lifted", conversation_id)
+            folder.promise = folder.standing.lifted(epoch)
+            self._happened(
+                EventType.LIFTED, conversation_id, at, details={"release_id": release_id, "epoch": epoch}
             )
             return True
 
-    def begin_lifting(self, conversation_id: ConversationId) -> None:
-        """Let a release be under way (no step of today does that)."""
-        folder = self._folder(conversation_id)
-        folder.state, folder.epoch = HoldState.LIFTING, folder.epoch + 1
+    def awaiting(self, conversation_id: ConversationId, epoch: int) -> Sequence[ObjectVersion]:
+        with self._lock:
+            folder = self._folder(conversation_id)
+            if not _is_relocking(folder, epoch):
+                return []
+            return [receipt.version for _, receipt in sorted(folder.receipts.items())]
 
-    def hold_again(self, conversation_id: ConversationId) -> None:
-        """Let a claim come after a release."""
-        self._folder(conversation_id).state = HoldState.HELD
+    def relocked(self, conversation_id: ConversationId, epoch: int, at: datetime) -> bool:
+        with self._lock:
+            folder = self._folder(conversation_id)
+            if not _is_relocking(folder, epoch):
+                return False
+            self.effects.happen("relocked", conversation_id)
+            folder.promise = folder.standing.relocked(epoch)
+            self._happened(EventType.RELOCKED, conversation_id, at, details={"epoch": epoch})
+            return True
+
+    def note_repair(self, relock: Relock, at: datetime) -> bool:
+        with self._lock:
+            version = relock.version
+            folder = self.folders.setdefault(_shelf(version), Folder())
+            event = CustodyEvent(
+                event_id=relock.event_id,
+                type=EventType.DRIFT_REPAIRED,
+                conversation_id=EvidenceKey.parse(version.key).conversation_id,
+                at=at,
+                details={"drift": "lock_lifted", "key": version.key, "version_id": version.version_id},
+            )
+            return self._file(folder, f"EVENT#{event.event_id}", event, None)
+
+    def are_answered(self, relocks: Sequence[Relock]) -> Sequence[bool]:
+        def is_answered(relock: Relock) -> bool:
+            folder = self.folders.get(_shelf(relock.version), Folder())
+            if relock.cause is RelockCause.DRIFT:
+                return f"EVENT#{relock.event_id}" in folder.entries
+            return not _is_relocking(folder, relock.epoch)
+
+        return [is_answered(relock) for relock in relocks]
 
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         with self._lock:
@@ -279,11 +456,16 @@ class ConversationsInMemory:
                 conversation_id=conversation_id,
                 receipts=[receipt for _, receipt in sorted(folder.receipts.items())],
                 digested=frozenset(folder.digested),
-                platform_holds=dict(folder.platform),
-                claimed_by=frozenset(folder.claims),
+                platform_holds={
+                    owner: hold
+                    for owner, hold in folder.platform.items()
+                    if owner is None or owner in folder.active
+                },
+                claimed_by=folder.active,
                 entries=[entry for _, entry in sorted(folder.entries.items())],
-                epoch=folder.epoch,
+                promise=folder.standing,
                 secured=folder.standing_export,
+                claims=[claim for _, claim in sorted(folder.claims.items())],
             )
 
     def secured_exports(
@@ -327,7 +509,7 @@ class ConversationsInMemory:
             folder = self._folder(conversation_id)
             hold = folder.platform.get(owner)
             # Without a HOLD item, or without the owner's claim, there is nothing to mark.
-            is_claimed = folder.state is not None if owner is None else owner in folder.claims
+            is_claimed = folder.promise is not None if owner is None else owner in folder.active
             if is_claimed and (hold.state if hold else None) in sources(PLATFORM_HOLD_MOVES, state):
                 folder.platform[owner] = PlatformHoldRecord(state, reason)
 
@@ -335,25 +517,19 @@ class ConversationsInMemory:
         with self._lock:
             folder = self._folder(conversation_id)
             hold = folder.platform.get(owner)
-            if hold is None or hold.state is not PlatformHold.PLACING:
+            is_ended = owner is not None and owner not in folder.active
+            if hold is None or hold.state is not PlatformHold.PLACING or is_ended:
                 return False
             folder.platform[owner] = PlatformHoldRecord(PlatformHold.HELD)
-            self._file_event(
-                CustodyEvent(
-                    event_id=ulid(at, self._entropy(10)),
-                    type=EventType.HELD_AT_PLATFORM,
-                    conversation_id=conversation_id,
-                    at=at,
-                    matter_id=owner,
-                )
-            )
+            self._happened(EventType.HELD_AT_PLATFORM, conversation_id, at, matter_id=owner)
             return True
 
     def held_for_all(self) -> frozenset[ConversationId]:
         return frozenset(
             ConversationId(name.removeprefix("CONV#"))
             for name, folder in self.folders.items()
-            if (hold := folder.platform.get(None)) and hold.state is PlatformHold.HELD
+            if (hold := folder.platform.get(None))
+            and hold.state in (PlatformHold.HELD, PlatformHold.RELEASING)
         )
 
     def claimed_among(
@@ -408,9 +584,20 @@ class ConversationsInMemory:
     def _folder(self, conversation_id: ConversationId) -> Folder:
         return self.folders.setdefault(f"CONV#{conversation_id}", Folder())
 
-    def _file_event(self, event: CustodyEvent) -> None:
-        folder = self.folders[f"CONV#{event.conversation_id}"]
-        self._file(folder, f"EVENT#{event.event_id}", event, event.matter_id)
+    def _happened(
+        self,
+        kind: EventType,
+        conversation_id: ConversationId,
+        at: datetime,
+        *,
+        matter_id: MatterId | None = None,
+        request_id: RequestId | None = None,
+        details: Mapping[str, str | int] | None = None,
+    ) -> None:
+        event = CustodyEvent(
+            ulid(at, self._entropy(10)), kind, conversation_id, at, matter_id, request_id, details or {}
+        )
+        self._file(self._folder(conversation_id), f"EVENT#{event.event_id}", event, matter_id)
 
     def _file(
         self, folder: Folder, sort_key: str, fact: Receipt | CustodyEvent, matter_id: MatterId | None
@@ -424,6 +611,10 @@ class ConversationsInMemory:
     def _entropy(self, size: int) -> bytes:
         self._drawn += 1
         return self._drawn.to_bytes(size)
+
+
+def _is_relocking(folder: Folder, epoch: int) -> bool:
+    return folder.standing.state is HoldState.RELOCKING and folder.standing.epoch == epoch
 
 
 def _shelf(version: ObjectVersion) -> str:

@@ -6,14 +6,23 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus
 from uuid import UUID
 
-from holdfast.contracts.arrivals import QueuedMessage
-from holdfast.domain.custody import ObjectVersion
-from holdfast.domain.ids import ConversationId, ExportJobId, RecordingId
+from holdfast.contracts.arrivals import QueuedMessage, write_relock
+from holdfast.domain.custody import ObjectVersion, Relock, RelockCause
+from holdfast.domain.ids import (
+    ConversationId,
+    ExportJobId,
+    MatterId,
+    RecordingId,
+    ReleaseId,
+    RequestId,
+    batch_id,
+)
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import to_text
 from holdfast.domain.scope import Conversation
 from holdfast.domain.states import BatchState
+from holdfast.ports import Claim, ClaimEnding
 from tests.fakes.house import House
 
 ORGANIZATION = "2f8b9a34-6d1e-4c57-9a0b-8e3d5f7c1a26"
@@ -177,3 +186,33 @@ def held(*numbers: int) -> House:
     assert house.place_holds().done
     assert house.confirm_holds().done
     return house
+
+
+def let_go(house: House, conversation: ConversationId, release_id: str = "L-1") -> None:
+    """Do what a release does to a conversation: end its claims, lift its locks, and say so."""
+    ledger, now = house.conversations, house.clock.now()
+    for matter_id in sorted(ledger.dossier(conversation).claimed_by):
+        ledger.end_claim(
+            ClaimEnding(matter_id, conversation, ReleaseId(release_id), "counsel", now, now, now)
+        )
+    for receipt in ledger.dossier(conversation).receipts:
+        house.evidence.at(receipt.version).is_locked = False
+    epoch = ledger.hold(conversation).promise.epoch
+    assert ledger.lifted(conversation, epoch, ReleaseId(release_id), now)
+
+
+def relock_messages(*relocks: Relock) -> list[QueuedMessage]:
+    """Put each wish for a lock into a message of its own."""
+    return [QueuedMessage(f"relock-{place}", write_relock(relock)) for place, relock in enumerate(relocks)]
+
+
+def claim_again(house: House, conversation: int, matter_id: str = "M-again") -> None:
+    """Claim what was let go, and let its locks be set and read back."""
+    now = house.clock.now()
+    (claimed_one,) = conversations(conversation)
+    claim = Claim(MatterId(matter_id), RequestId("R-again"), batch_id(1, 0), claimed_one, now)
+    epoch = house.conversations.claim(claim).promise.epoch
+    receipts = house.conversations.dossier(claimed_one.conversation_id).receipts
+    relocks = [Relock(receipt.version, RelockCause.CLAIMED, epoch, now) for receipt in receipts]
+    assert house.secure_objects(relock_messages(*relocks)) == []
+    assert house.conversations.hold(claimed_one.conversation_id).promise.is_kept

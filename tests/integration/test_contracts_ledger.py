@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
+from holdfast.aws.promises import ReleaseLedger, RelockLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.slots import SlotLedger
 from holdfast.aws.standing import StandingLedger
@@ -27,16 +28,17 @@ from holdfast.domain.ids import (
     ExportJobId,
     MatterId,
     RecordingId,
+    ReleaseId,
     RequestId,
     batch_id,
     halves_of,
 )
 from holdfast.domain.media import Medium
+from holdfast.domain.promise import Promise
 from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.standing import Course
 from holdfast.domain.states import (
     BatchState,
-    HoldState,
     ParkedState,
     PlatformHold,
     RequestState,
@@ -48,6 +50,8 @@ from holdfast.ports import (
     BatchRecord,
     Claim,
     ClaimBook,
+    Claimed,
+    ClaimEnding,
     Dossier,
     HoldOwner,
     JobSlots,
@@ -58,6 +62,8 @@ from holdfast.ports import (
     Parking,
     PlatformHoldRecord,
     ReceiptBook,
+    ReleaseBook,
+    RelockBook,
     RequestBook,
     RequestRecord,
     SlotOwner,
@@ -80,17 +86,16 @@ from tests.fakes.story import ORGANIZATION, conversation_id, conversations, key_
 
 SESSION: Any = botocore.session.get_session()
 M, OTHER_M = MatterId("M-1"), MatterId("M-2")
-R = RequestId("R-1")
+R, L = RequestId("R-1"), ReleaseId("L-1")
 MINE, THEIRS = "arn:execution:1", "arn:execution:2"
 ONE, TWO = conversation_id(1), conversation_id(2)
 LATER = NOON + timedelta(seconds=1)
+LEASE = timedelta(minutes=20)
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Every book of one ledger; `begin_lifting` and `hold_again` stand for a release, which is not built yet,
-    and for a claim after it.
-    """
+    """Every book of one ledger."""
 
     requests: RequestBook
     batches: BatchBook
@@ -100,8 +105,8 @@ class Ledger:
     parking: Parking
     sweeps: SweepBook
     standing: StandingBook
-    begin_lifting: Callable[[ConversationId], None]
-    hold_again: Callable[[ConversationId], None]
+    releases: ReleaseBook
+    relocks: RelockBook
 
 
 def _in_memory() -> Ledger:
@@ -115,8 +120,8 @@ def _in_memory() -> Ledger:
         ParkingInMemory(),
         SweepsInMemory(),
         StandingInMemory(),
-        shelf.begin_lifting,
-        shelf.hold_again,
+        shelf,
+        shelf,
     )
 
 
@@ -144,24 +149,6 @@ def _overtaken_table() -> "_Overtaken":
 def _on_dynamodb() -> Ledger:
     table = Table(_create_table(), "ledger")
 
-    def begin_lifting(conversation: ConversationId) -> None:
-        table.update(
-            f"CONV#{conversation}",
-            "HOLD",
-            "SET #state = :lifting ADD epoch :one",
-            "attribute_not_exists(nothing)",
-            {":lifting": HoldState.LIFTING, ":one": 1},
-        )
-
-    def hold_again(conversation: ConversationId) -> None:
-        table.update(
-            f"CONV#{conversation}",
-            "HOLD",
-            "SET #state = :held",
-            "attribute_not_exists(nothing)",
-            {":held": HoldState.HELD},
-        )
-
     return Ledger(
         RequestLedger(table),
         BatchLedger(table),
@@ -171,8 +158,8 @@ def _on_dynamodb() -> Ledger:
         ParkingLedger(table),
         SweepLedger(table),
         StandingLedger(table),
-        begin_lifting,
-        hold_again,
+        ReleaseLedger(table),
+        RelockLedger(table),
     )
 
 
@@ -490,14 +477,19 @@ def _claim(matter_id: MatterId = M, number: int = 1, at: datetime = NOON) -> Cla
     return Claim(matter_id, R, batch_id(1, 0), conversations(number)[0], at)
 
 
+def _ending(matter_id: MatterId = M, **changes: Any) -> ClaimEnding:
+    ending = ClaimEnding(matter_id, ONE, L, "counsel", NOON, LATER, LATER + LEASE)
+    return replace(ending, **changes)
+
+
 def _documents(ledger: Ledger, conversation: ConversationId = ONE) -> list[dict[str, Any]]:
     return [json.loads(entry.canonical) for entry in ledger.claims.dossier(conversation).entries]
 
 
 def test_a_claim_is_put_once_with_its_event(ledger: Ledger) -> None:
-    assert ledger.claims.claim(_claim()) is True
+    assert ledger.claims.claim(_claim()) == Claimed(is_new=True, promise=Promise(active_claims=1))
     before = ledger.claims.dossier(ONE)
-    assert ledger.claims.claim(_claim(at=LATER)) is False
+    assert not ledger.claims.claim(_claim(at=LATER)).is_new
 
     assert ledger.claims.dossier(ONE) == before
     assert before.claimed_by == {M}
@@ -518,13 +510,14 @@ def test_many_matters_may_claim_one_conversation(ledger: Ledger) -> None:
 
 def test_a_conversation_that_is_being_released_cannot_be_claimed(ledger: Ledger) -> None:
     ledger.claims.claim(_claim())
-    ledger.begin_lifting(ONE)
+    ledger.releases.end_claim(_ending())
 
     with pytest.raises(ConversationLifting):
         ledger.claims.claim(_claim(OTHER_M))
-    assert ledger.claims.claim(_claim()) is False, "a repeat of a claim that stands"
-    assert ledger.claims.dossier(ONE).claimed_by == {M}
-    assert len(_documents(ledger)) == 1
+    with pytest.raises(ConversationLifting):
+        ledger.claims.claim(_claim())
+    assert ledger.claims.dossier(ONE).claimed_by == frozenset()
+    assert [document["type"] for document in _documents(ledger)] == ["claimed", "released"]
 
 
 # --- what is secured
@@ -544,7 +537,7 @@ def test_what_is_secured_is_read_back_alone_and_in_the_dossier(ledger: Ledger) -
 
     assert ledger.claims.secured_exports([TWO, ONE]) == {ONE: _secured()}
     assert ledger.claims.dossier(ONE).secured == _secured()
-    assert ledger.claims.dossier(ONE).epoch == 0
+    assert ledger.claims.dossier(ONE).promise.epoch == 0
     assert ledger.claims.secured_exports([]) == {}
     assert len(_documents(ledger)) == 1, "no entry comes of it"
 
@@ -560,14 +553,18 @@ def test_what_was_secured_is_void_once_its_locks_began_to_be_lifted(ledger: Ledg
     ledger.claims.claim(_claim())
     ledger.claims.note_secured(_secured())
 
-    ledger.begin_lifting(ONE)
+    ledger.releases.end_claim(_ending())
     lifting = ledger.claims.secured_exports([ONE]), ledger.claims.dossier(ONE).secured
-    ledger.hold_again(ONE)
+    ledger.releases.lifted(ONE, 1, L, LATER)
+    ledger.claims.claim(_claim(at=LATER))
+    relocking = ledger.claims.secured_exports([ONE])
+    ledger.relocks.relocked(ONE, 2, LATER)
 
     assert lifting == ({}, None)
-    assert (ledger.claims.secured_exports([ONE]), ledger.claims.dossier(ONE).epoch) == ({}, 1)
-    ledger.claims.note_secured(_secured(NOON - timedelta(days=1), epoch=1, screen=False))
-    assert ledger.claims.dossier(ONE).secured == _secured(NOON - timedelta(days=1), epoch=1, screen=False)
+    assert relocking == {}
+    assert (ledger.claims.secured_exports([ONE]), ledger.claims.dossier(ONE).promise.epoch) == ({}, 2)
+    ledger.claims.note_secured(_secured(NOON - timedelta(days=1), epoch=2, screen=False))
+    assert ledger.claims.dossier(ONE).secured == _secured(NOON - timedelta(days=1), epoch=2, screen=False)
     ledger.claims.note_secured(_secured(LATER))
     assert ledger.claims.dossier(ONE).secured.terms.include_screen is False, "of locks that are gone"  # type: ignore[union-attr] # read above
 
@@ -619,7 +616,7 @@ def test_many_conversations_are_looked_up_at_once(ledger: Ledger) -> None:
 def test_nothing_is_known_of_a_conversation_that_never_was(ledger: Ledger) -> None:
     dossier = ledger.claims.dossier(ONE)
 
-    assert dossier == Dossier(ONE, [], frozenset(), {}, frozenset(), [])
+    assert dossier == Dossier(ONE, [], frozenset(), {}, frozenset(), [], claims=[])
     assert ledger.claims.platform_holds([ONE, TWO], None) == {ONE: None, TWO: None}
     assert ledger.claims.platform_holds([], M) == {}
     assert dossier.hold_for(M) is None

@@ -22,6 +22,7 @@ from moto import mock_aws
 from holdfast import ports
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
+from holdfast.aws.promises import ReleaseLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.slots import SlotLedger
 from holdfast.aws.standing import StandingLedger
@@ -32,7 +33,15 @@ from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.doctor.refusals import REMEDIES
 from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import Role
-from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RecordingId, RequestId
+from holdfast.domain.ids import (
+    BatchId,
+    ConversationId,
+    ExportJobId,
+    MatterId,
+    RecordingId,
+    ReleaseId,
+    RequestId,
+)
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
 from holdfast.domain.reconciliation import EXPLAINING, MEANINGS, Reason
@@ -51,6 +60,7 @@ from holdfast.genesys.transport import Transport
 from holdfast.ports import (
     BatchRecord,
     Claim,
+    ClaimEnding,
     ExportSelection,
     ListingMark,
     ParkedKind,
@@ -436,6 +446,7 @@ def test_the_pictures_of_the_workflows_are_up_to_date() -> None:
     assert redrawn(ARCHITECTURE) == ARCHITECTURE, "run python -m local.diagrams"
 
 
+OTHER = ConversationId("0a6f0d1e-0000-4000-8000-000000000004")
 CONVERSATION, RECORDING = ConversationId(SOME_ID), RecordingId("0a6f0d1e-0000-4000-8000-000000000002")
 JOB = "0a6f0d1e-0000-4000-8000-000000000003"
 KEY = f"{SOME_ID}/year=2026/month=3/day=2/hour=0/conversation_id={CONVERSATION}/{RECORDING}.opus"
@@ -459,6 +470,11 @@ def _fill(table: Table) -> None:
     for whose in (None, matter):
         claims.mark_platform_hold([CONVERSATION], whose, PlatformHold.PLACING)
         claims.confirm_platform_hold(CONVERSATION, whose, NOW)
+    releases, another = ReleaseLedger(table), MatterId("{matter_id}.")
+    claims.claim(Claim(another, request.request_id, batch, conversation, NOW))
+    for one in (matter, another):
+        releases.end_claim(ClaimEnding(one, CONVERSATION, ReleaseId("release"), "who", NOW, NOW, NOW))
+    claims.claim(Claim(matter, request.request_id, batch, Conversation(OTHER, NOW, NOW, Medium.VOICE), NOW))
     terms = ExportTerms(matter, request.request_id, True, False, NOW)
     claims.note_secured(SecuredExport(CONVERSATION, {RECORDING: Medium.VOICE}, terms, 0))
     receipts = ReceiptLedger(table)
@@ -488,7 +504,12 @@ def _fill(table: Table) -> None:
 
 
 def _in_words(key: str) -> str:
-    key = key.replace(CONVERSATION, "{conversation_id}").replace(JOB, "{export_job_id}")
+    key = re.sub(r"#CLAIMED#[0-9a-f]$", "#CLAIMED#{digit}", key).replace("{matter_id}.", "{matter_id}")
+    key = (
+        key.replace(OTHER, CONVERSATION)
+        .replace(CONVERSATION, "{conversation_id}")
+        .replace(JOB, "{export_job_id}")
+    )
     return re.sub(r"^(OBJ|EVENT|SLOT|ARRIVAL)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key)
 
 

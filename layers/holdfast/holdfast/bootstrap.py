@@ -37,6 +37,8 @@ from holdfast.ports import (
     ReceiptBook,
     RecordFiles,
     RecordingCatalogue,
+    ReleaseBook,
+    RelockBook,
     RequestBook,
     RequestBus,
     Runs,
@@ -157,6 +159,22 @@ def receipts() -> ReceiptBook:
     from holdfast.aws.claims import ReceiptLedger  # noqa: PLC0415
 
     return ReceiptLedger(_ledger())
+
+
+@cache
+def releases() -> ReleaseBook:
+    """Give what ends claims and lifts, in the ledger."""
+    from holdfast.aws.promises import ReleaseLedger  # noqa: PLC0415
+
+    return ReleaseLedger(_ledger())
+
+
+@cache
+def relocks() -> RelockBook:
+    """Give what is locked again, in the ledger."""
+    from holdfast.aws.promises import RelockLedger  # noqa: PLC0415
+
+    return RelockLedger(_ledger())
 
 
 @cache

@@ -4,6 +4,7 @@ Each Protocol is one room of it, as small as its users allow. `genesys` and `aws
 fakes do too, and one contract suite runs against both.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,11 +12,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from holdfast.domain.custody import Arrival, ObjectVersion, Receipt
+from holdfast.domain.custody import Arrival, ObjectVersion, Receipt, Relock
 from holdfast.domain.evidence_key import EvidenceKey
-from holdfast.domain.ids import BatchId, ConversationId, ExportJobId, MatterId, RecordingId, RequestId
+from holdfast.domain.ids import (
+    BatchId,
+    ConversationId,
+    ExportJobId,
+    MatterId,
+    RecordingId,
+    ReleaseId,
+    RequestId,
+)
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
+from holdfast.domain.promise import UNCLAIMED, Promise
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.scope import Conversation, Scope
@@ -470,6 +480,48 @@ class Claim:
     claimed_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What became of a claim: whether it is new, and the promise over the locks as it stands then."""
+
+    is_new: bool
+    promise: Promise
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRecord:
+    """A claim as the ledger knows it; one that has ended says when, by which release, and who asked for it.
+
+    `ended_by` is asserted, as every name in an event is.
+    """
+
+    matter_id: MatterId
+    conversation_id: ConversationId
+    request_id: RequestId
+    batch_id: BatchId
+    claimed_at: datetime
+    ended_at: datetime | None = None
+    release_id: ReleaseId | None = None
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedClaim:
+    """A line of a matter's list of claims; `ended_at` is None while it claims the conversation."""
+
+    conversation_id: ConversationId
+    claimed_at: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsPage:
+    """Some lines of a matter's list; `cursor` is None on the last page."""
+
+    claims: Sequence[ListedClaim]
+    cursor: str | None
+
+
 type HoldOwner = MatterId | None
 """Whose the platform's hold is: a matter's, where every matter places one of its own; else the
 conversation's.
@@ -488,8 +540,9 @@ class PlatformHoldRecord:
 class Dossier:
     """One query's answer to: what do we have of this conversation, who needs it, what happened to it.
 
-    `entries` are the canonical bytes of its receipts and events, in the order of the ledger's keys. `epoch`
-    counts how often its locks began to be lifted; `secured` is None where no export is known whose objects
+    `entries` are the canonical bytes of its receipts and events, in the order of the ledger's keys.
+    `claimed_by` are the matters that claim it now, `claims` those that ever did. What the `promise` does not
+    keep is not secured, whatever its receipts say. `secured` is None where no export is known whose objects
     are still held.
     """
 
@@ -499,8 +552,9 @@ class Dossier:
     platform_holds: Mapping[HoldOwner, PlatformHoldRecord]
     claimed_by: frozenset[MatterId]
     entries: Sequence["Entry"]
-    epoch: int = 0
+    promise: Promise = UNCLAIMED
     secured: SecuredExport | None = None
+    claims: Sequence[ClaimRecord] = ()
 
     def hold_for(self, matter_id: MatterId) -> PlatformHoldRecord | None:
         """Give the hold that a matter stands on: its own, or the one that all matters share."""
@@ -518,14 +572,19 @@ class Entry:
 class ClaimBook(Protocol):
     """Claims, and everything else that is filed under a conversation."""
 
-    def claim(self, claim: Claim) -> bool:
-        """Put the claim, count it in the HOLD item and add its event, in one transaction.
+    def claim(self, claim: Claim) -> Claimed:
+        """Put the claim, count it in the HOLD item, list it and add its event, in one transaction.
 
-        Answers False if the matter had claimed the conversation before.
+        A claim on what was lifted makes it RELOCKING: its objects must be sent to be locked again. A claim
+        that stands is not new; it tells all the same whether that is still to be done.
 
         Raises:
             ConversationLifting: its last other claim is being released; the workflow repeats.
+            LedgerContention: others were faster too often.
         """
+
+    def claims_of(self, matter_id: MatterId, cursor: str | None) -> ClaimsPage:
+        """Read a page (None: the first) of all claims a matter has or had; complete, strongly consistent."""
 
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         """Read everything about a conversation, strongly consistent."""
@@ -572,6 +631,103 @@ class ClaimBook(Protocol):
         self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
     ) -> frozenset[ConversationId]:
         """Name those of some conversations that a matter claims, strongly consistent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRecord:
+    """The HOLD item; `lease_until` is set by whoever lifts, `platform` is the hold that all matters share."""
+
+    conversation_id: ConversationId
+    promise: Promise
+    lease_until: datetime | None = None
+    platform: PlatformHoldRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimEnding:
+    """The end of one claim by a release; claims made after `planned_at` are not this release's.
+
+    `lease_until`: until when whoever ends the last claim may lift; `at`, if somebody else shall.
+    """
+
+    matter_id: MatterId
+    conversation_id: ConversationId
+    release_id: ReleaseId
+    ended_by: str
+    planned_at: datetime
+    at: datetime
+    lease_until: datetime
+
+
+class ReleaseBook(Protocol):
+    """Ending claims, and letting go of what nobody claims. Every write is one conditional transaction."""
+
+    def hold(self, conversation_id: ConversationId) -> HoldRecord:
+        """Read the HOLD item, strongly consistent."""
+
+    def end_claim(self, ending: ClaimEnding) -> HoldRecord:
+        """End a claim, with its event; the last one's end makes the conversation LIFTING, under a new epoch
+        and the lease. Answers the hold as it is then; where there is nothing to end, nothing changes.
+
+        Raises:
+            LedgerContention: others were faster too often.
+        """
+
+    def begin_lift(self, conversation_id: ConversationId, *, lease_until: datetime) -> HoldRecord | None:
+        """Make LIFTING what nobody claims; None if somebody does, or it is being lifted already."""
+
+    def resume_lift(
+        self, conversation_id: ConversationId, *, now: datetime, lease_until: datetime
+    ) -> HoldRecord | None:
+        """Take over a lift whose lease has expired, under a new epoch; None if there is none."""
+
+    def may_lift(self, conversation_id: ConversationId, epoch: int) -> bool:
+        """Tell, strongly consistent, whether the holder of an epoch may take locks off now."""
+
+    def begin_platform_release(
+        self, conversation_id: ConversationId, owner: HoldOwner, epoch: int | None
+    ) -> bool:
+        """Write the intent to let go at the platform; False if no hold of ours may be let go.
+
+        The hold that all share: only while its locks are being lifted under this epoch. A matter's own: only
+        once its claim has ended (`epoch` is None).
+        """
+
+    def end_platform_release(self, conversation_id: ConversationId, owner: HoldOwner, at: datetime) -> bool:
+        """Mark as RELEASED, add the event and take it off the list of what is held; False if it was not being
+        let go.
+        """
+
+    def platform_kept(self, conversation_id: ConversationId, owner: HoldOwner) -> None:
+        """Note that the platform would not let go, and holds still."""
+
+    def lifted(
+        self, conversation_id: ConversationId, epoch: int, release_id: ReleaseId, at: datetime
+    ) -> bool:
+        """Mark as LIFTED, with its event, after every lock was read back as off.
+
+        False, and nothing changes, if somebody else lifts, or the platform is still being asked to let go.
+        """
+
+
+class RelockBook(Protocol):
+    """Locks that are set again."""
+
+    def awaiting(self, conversation_id: ConversationId, epoch: int) -> Sequence[ObjectVersion]:
+        """Name the versions that must be read back, strongly consistent; none if the conversation is not
+        RELOCKING under this epoch.
+        """
+
+    def relocked(self, conversation_id: ConversationId, epoch: int, at: datetime) -> bool:
+        """Mark as HELD, with its event, after every lock was read back as on; False if it is not RELOCKING
+        under this epoch.
+        """
+
+    def note_repair(self, relock: Relock, at: datetime) -> bool:
+        """Add the event that a drift was repaired, unless it is there."""
+
+    def are_answered(self, relocks: Sequence[Relock]) -> Sequence[bool]:
+        """Tell of each whether nothing is left of it to do, strongly consistent."""
 
 
 class ReceiptBook(Protocol):
@@ -672,6 +828,7 @@ class ParkedKind(StrEnum):
 
     ARRIVAL = "arrival"
     DIGEST = "digest"
+    RELOCK = "relock"
     UNREADABLE = "unreadable"  # nobody can tell; it stays parked
 
 
@@ -693,8 +850,15 @@ class ParkedMessage:
 
     @property
     def name(self) -> str:
-        """Name what is parked: however many messages ask the same of a version, it is parked once."""
-        return f"{self.kind.upper()}#{self.version.fingerprint}" if self.version else self.message_id
+        """Name what is parked: however many messages ask the same of a version, it is parked once.
+
+        A lock that is to be set again is asked for anew each time.
+        """
+        if not self.version:
+            return self.message_id
+        name = f"{self.kind.upper()}#{self.version.fingerprint}"
+        is_repeatable = self.kind is ParkedKind.RELOCK
+        return f"{name}#{hashlib.sha256(self.body.encode()).hexdigest()[:16]}" if is_repeatable else name
 
     @property
     def conversation_id(self) -> ConversationId | None:
@@ -735,6 +899,9 @@ class EvidenceBucket(Protocol):
 
     def lock(self, version: ObjectVersion) -> None:
         """Put the version under legal hold; on one that is held, nothing changes."""
+
+    def is_locked(self, version: ObjectVersion) -> bool:
+        """Read back whether the version is under legal hold."""
 
     def open(self, version: ObjectVersion) -> AbstractContextManager[OpenedObject]:
         """Start to read a version.

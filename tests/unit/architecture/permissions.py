@@ -19,6 +19,7 @@ type Need = tuple[str, str]  # action, logical id
 # Source: Service Authorization Reference, Amazon S3 and Amazon DynamoDB.
 ON_VERSIONS = {
     "put_object_legal_hold": ("s3:PutObjectLegalHold",),
+    "get_object_legal_hold": ("s3:GetObjectLegalHold",),
     "get_object": ("s3:GetObjectVersion",),
     "get_object_tagging": ("s3:GetObjectVersionTagging",),
     "put_object_tagging": ("s3:PutObjectVersionTagging",),
@@ -49,6 +50,7 @@ PARTS_OF_TRANSACTIONS = {
     "putting": "dynamodb:PutItem",
     "putting_new": "dynamodb:PutItem",
     "updating": "dynamodb:UpdateItem",
+    "deleting": "dynamodb:DeleteItem",
 }
 # What an adapter works on, where it is not told by a setting.
 PLACES = {"EvidenceS3": "EvidenceBucket", "StepFunctionsRuns": "PreserveMatter", "Table": "Ledger"}

@@ -36,13 +36,21 @@ def test_no_state_can_ever_be_reached_again(moves: Mapping[Any, frozenset[Any]])
     assert [state for state in moves if has_passed(moves, state, state)] == []
 
 
-def test_what_the_platform_holds_is_never_given_up() -> None:
-    for held in (PlatformHold.HELD, PlatformHold.PRE_EXISTING):
-        assert PLATFORM_HOLD_MOVES[held] == frozenset()
+def test_what_the_platform_holds_is_given_up_by_intent_alone_and_what_others_hold_never() -> None:
+    assert PLATFORM_HOLD_MOVES[PlatformHold.HELD] == {PlatformHold.RELEASING}
+    assert PLATFORM_HOLD_MOVES[PlatformHold.PRE_EXISTING] == frozenset()
+    assert sources(PLATFORM_HOLD_MOVES, PlatformHold.RELEASED) == {
+        PlatformHold.RELEASING,
+        PlatformHold.RELEASED,
+    }
 
 
 def test_every_hold_begins_with_its_intent_or_was_there_before() -> None:
-    assert sources(PLATFORM_HOLD_MOVES, PlatformHold.HELD) == {PlatformHold.PLACING, PlatformHold.HELD}
+    assert sources(PLATFORM_HOLD_MOVES, PlatformHold.HELD) == {
+        PlatformHold.PLACING,
+        PlatformHold.HELD,
+        PlatformHold.RELEASING,
+    }
     assert PLATFORM_HOLD_MOVES[None] == {
         PlatformHold.PLACING,
         PlatformHold.PRE_EXISTING,

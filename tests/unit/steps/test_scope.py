@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from holdfast.contracts.steps import ScopeRead
-from holdfast.domain.ids import batch_id
+from holdfast.domain.ids import ReleaseId, batch_id
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import Reason
 from holdfast.domain.scope import Conversation
-from holdfast.domain.states import BatchState, HoldState
+from holdfast.domain.states import BatchState
 from holdfast.errors import ConversationLifting, LedgerRuleBroken, PlatformThrottled, ScopeQueryFailed
 from holdfast.ports import Counter
 from holdfast.steps.files import BatchFiles
@@ -298,14 +298,15 @@ def test_a_query_that_expires_while_its_pages_are_read_is_not_started_over() -> 
 def test_a_conversation_that_is_being_released_stops_the_batch_but_no_neighbour() -> None:
     house = opened()
     house.scope_source.pages = [conversations(1, 2)]
-    house.conversations.begin_lifting(conversation_id(1))
+    lift = house.conversations.begin_lift(conversation_id(1), lease_until=house.clock.now())
+    assert lift is not None
 
     with pytest.raises(ConversationLifting):
         house.read_scope_pages()
 
     assert house.batches.records == {}
     assert house.conversations.dossier(conversation_id(2)).claimed_by == {MATTER}
-    house.conversations.folders[f"CONV#{conversation_id(1)}"].state = HoldState.LIFTED
+    house.conversations.lifted(conversation_id(1), lift.promise.epoch, ReleaseId("L-1"), house.clock.now())
     assert house.read_scope_pages().status == "DONE"
 
 

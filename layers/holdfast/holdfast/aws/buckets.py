@@ -39,6 +39,16 @@ class EvidenceS3:
         """Set the legal hold of this version to ON."""
         self._client.put_object_legal_hold(**_named(version), LegalHold={"Status": "ON"})
 
+    def is_locked(self, version: ObjectVersion) -> bool:
+        """Read the version's legal hold; one that never had any says so by an error of its own."""
+        try:
+            answer = self._client.get_object_legal_hold(**_named(version))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchObjectLockConfiguration":
+                raise
+            return False
+        return bool(answer["LegalHold"]["Status"] == "ON")
+
     @contextmanager
     def open(self, version: ObjectVersion) -> Iterator[OpenedObject]:
         """Open the version's stream; S3 says with it whether there are tags."""

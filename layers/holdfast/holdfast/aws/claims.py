@@ -1,7 +1,7 @@
 """Everything that is filed under a conversation: claims, the HOLD item, receipts and custody events.
 
 Items: `CONV#c`/`CLAIM#m`, `CONV#c`/`HOLD`, `CONV#c`/`SECURED`, `CONV#c`/`OBJ#fingerprint`,
-`CONV#c`/`EVENT#ulid`; the manifest
+`CONV#c`/`EVENT#ulid`; a matter's list of claims, in sixteen parts, `MATTER#m#CLAIMED#0`/`c`. The manifest
 of an export job lies under `JOB#j`, objects whose key names neither under `STRAY`, Preflight's probes under
 `CANARY`, each with its digest. The platform's side of a hold stands in the HOLD item, or in the claim of
 the matter whose it is; the first kind, confirmed, is listed under `HELD#PLATFORM`, because the platform
@@ -9,44 +9,119 @@ protects no more than so many. Entries are stored as the bytes that are hashed; 
 copies to search by, never the truth.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from holdfast.aws.table import Item, Table, one_of
 from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
 from holdfast.domain.evidence_key import EvidenceKey, Role
-from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId, RequestId
+from holdfast.domain.ids import (
+    BatchId,
+    ConversationId,
+    ExportJobId,
+    MatterId,
+    RecordingId,
+    ReleaseId,
+    RequestId,
+)
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import from_text, to_text
+from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
 from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.states import PLATFORM_HOLD_MOVES, HoldState, PlatformHold, sources
 from holdfast.domain.ulid import ulid
-from holdfast.errors import ConversationLifting
+from holdfast.errors import ConversationLifting, LedgerContention
 from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
-from holdfast.ports import Claim, Dossier, Entry, HoldOwner, PlatformHoldRecord
+from holdfast.ports import (
+    Claim,
+    Claimed,
+    ClaimRecord,
+    ClaimsPage,
+    Dossier,
+    Entry,
+    HoldOwner,
+    ListedClaim,
+    PlatformHoldRecord,
+)
 
 type Entropy = Callable[[int], bytes]
 
-_HELD = "HELD#PLATFORM"
+PLATFORM_LIST = "HELD#PLATFORM"
+# A matter's list lies in sixteen partitions, since one takes a thousand writes a second.
+SHARDS = "0123456789abcdef"
+MOST_TRIES = 5
+# Where a matter's own hold stands so, the platform is still to let go before the matter may claim again.
+_TO_BE_LET_GO = sources(PLATFORM_HOLD_MOVES, PlatformHold.RELEASING)
+_OF_PROMISE = ("sk", "state", "active_claims", "epoch", "ended_at", "platform")
 
 
-def _conversation_key(conversation_id: ConversationId) -> str:
+def conversation_key(conversation_id: ConversationId) -> str:
+    """Name the partition of everything that is filed under a conversation."""
     return f"CONV#{conversation_id}"
 
 
-def _hold_key(conversation_id: ConversationId, owner: HoldOwner) -> tuple[str, str]:
-    return _conversation_key(conversation_id), "HOLD" if owner is None else f"CLAIM#{owner}"
+def hold_key(conversation_id: ConversationId, owner: HoldOwner) -> tuple[str, str]:
+    """Name the item that has the platform's side of a hold: the conversation's, or a matter's claim."""
+    return conversation_key(conversation_id), "HOLD" if owner is None else f"CLAIM#{owner}"
 
 
-def _object_key(version: ObjectVersion) -> tuple[str, str]:
+def object_key(version: ObjectVersion) -> tuple[str, str]:
+    """Name the item of a version's receipt."""
     key = EvidenceKey.parse(version.key)
     if key.conversation_id:
-        return _conversation_key(key.conversation_id), f"OBJ#{version.fingerprint}"
+        return conversation_key(key.conversation_id), f"OBJ#{version.fingerprint}"
     if key.job_id:
         return f"JOB#{key.job_id}", f"OBJ#{version.fingerprint}"
     return key.role.upper(), f"OBJ#{version.fingerprint}"
+
+
+def list_key(matter_id: MatterId, conversation_id: ConversationId) -> str:
+    """Name the partition of a matter's list that a conversation belongs to."""
+    shard = hashlib.sha256(conversation_id.encode()).hexdigest()[0]
+    return f"MATTER#{matter_id}#CLAIMED#{shard}"
+
+
+def read_promise(hold: Item) -> Promise | None:
+    """Read the promise out of a HOLD item; None if there is none."""
+    if "state" not in hold:
+        return None
+    return Promise(HoldState(hold["state"]), hold["active_claims"], hold["epoch"])
+
+
+def promise_move(
+    conversation_id: ConversationId,
+    standing: Promise | None,
+    promise: Promise,
+    *,
+    lease_until: datetime | None = None,
+    condition: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> tuple[str, str, str, str, dict[str, Any]]:
+    """Compose a move of a promise, on condition that it is still the one that was read (None: there was
+    none), and on a further one: key, update, condition and values.
+    """
+    set_lease = ", lease_until = :lease_until" if lease_until else ""
+    lease = {":lease_until": to_text(lease_until)} if lease_until else {}
+    was, is_same = {}, "attribute_not_exists(#state)"
+    if standing:
+        is_same = "#state = :was_state AND active_claims = :was_claims AND epoch = :was_epoch"
+        was = {
+            ":was_state": standing.state,
+            ":was_claims": standing.active_claims,
+            ":was_epoch": standing.epoch,
+        }
+    now = {":state": promise.state, ":claims": promise.active_claims, ":epoch": promise.epoch}
+    return (
+        conversation_key(conversation_id),
+        "HOLD",
+        f"SET #state = :state, active_claims = :claims, epoch = :epoch{set_lease}",
+        is_same + condition,
+        {**now, **lease, **was, **(values or {})},
+    )
 
 
 class ClaimLedger:
@@ -56,10 +131,31 @@ class ClaimLedger:
         self._table = table
         self._entropy = entropy
 
-    def claim(self, claim: Claim) -> bool:
-        """Put the claim, count it and add its event, all or nothing."""
+    def claim(self, claim: Claim) -> Claimed:
+        """Put the claim, count it, list it and add its event, all or nothing; most conversations are new."""
+        conversation_id, standing = claim.conversation.conversation_id, None
+        for _ in range(MOST_TRIES):
+            try:
+                promise = (standing or UNCLAIMED).claimed()
+            except PromiseBroken:
+                break
+            if self._table.transact(*self._claiming(claim, standing, promise)):
+                return Claimed(is_new=True, promise=promise)
+            items = {item["sk"]: item for item in self._table.get_many(_claim_keys(claim), _OF_PROMISE)}
+            standing = read_promise(items.get("HOLD", {}))
+            if (mine := items.get(f"CLAIM#{claim.matter_id}")) is None:
+                continue
+            if "ended_at" not in mine:
+                return Claimed(is_new=False, promise=standing or UNCLAIMED)
+            if (hold := platform_hold(mine)) and hold.state in _TO_BE_LET_GO:
+                break
+        else:
+            raise LedgerContention(f"conversation {conversation_id} changed {MOST_TRIES} times while claimed")
+        raise ConversationLifting(f"conversation {conversation_id} is being released; claim it again later")
+
+    def _claiming(self, claim: Claim, standing: Promise | None, promise: Promise) -> list[dict[str, Any]]:
         conversation = claim.conversation
-        pk, claimed_at = _conversation_key(conversation.conversation_id), to_text(claim.claimed_at)
+        pk, claimed_at = conversation_key(conversation.conversation_id), to_text(claim.claimed_at)
         event = CustodyEvent(
             event_id=ulid(claim.claimed_at, self._entropy(10)),
             type=EventType.CLAIMED,
@@ -68,8 +164,9 @@ class ClaimLedger:
             matter_id=claim.matter_id,
             request_id=claim.request_id,
         )
-        was_claimed = self._table.transact(
-            self._table.putting_new(
+        is_left, values = one_of("platform.#state", [one for one in _TO_BE_LET_GO if one is not None])
+        return [
+            self._table.putting(
                 {
                     "pk": pk,
                     "sk": f"CLAIM#{claim.matter_id}",
@@ -80,33 +177,50 @@ class ClaimLedger:
                     "started_at": to_text(conversation.started_at),
                     "gsi_matter": f"MATTER#{claim.matter_id}",
                     "gsi_batch": f"BATCH#{claim.request_id}#{claim.batch_id}#{conversation.conversation_id}",
+                },
+                "attribute_not_exists(pk) OR (attribute_exists(ended_at)"
+                f" AND (attribute_not_exists(platform) OR NOT ({is_left})))",
+                values,
+            ),
+            self._table.updating(*promise_move(conversation.conversation_id, standing, promise)),
+            self._table.putting(
+                {
+                    "pk": list_key(claim.matter_id, conversation.conversation_id),
+                    "sk": conversation.conversation_id,
+                    "claimed_at": claimed_at,
                 }
             ),
-            self._table.updating(
-                pk,
-                "HOLD",
-                "ADD active_claims :one SET #state = :held, epoch = if_not_exists(epoch, :zero)",
-                "attribute_not_exists(#state) OR #state <> :lifting",
-                {":one": 1, ":zero": 0, ":held": HoldState.HELD, ":lifting": HoldState.LIFTING},
-            ),
-            self._table.putting_new(_event_item(pk, event, self._entropy)),
-        )
-        if was_claimed or self._table.get(pk, f"CLAIM#{claim.matter_id}"):
-            return was_claimed
-        raise ConversationLifting(
-            f"conversation {conversation.conversation_id} is being released; claim it again later"
+            self._table.putting_new(event_item(pk, event, self._entropy)),
+        ]
+
+    def claims_of(self, matter_id: MatterId, cursor: str | None) -> ClaimsPage:
+        """Read a page of one of the shards that the list lies in; they follow each other."""
+        shard, _, after = (cursor or f"{SHARDS[0]}#").partition("#")
+        items, more = self._table.page(f"MATTER#{matter_id}#CLAIMED#{shard}", after)
+        following = SHARDS[SHARDS.index(shard) + 1 :]
+        ahead = f"{shard}#{more}" if more else f"{following[0]}#" if following else None
+        return ClaimsPage(
+            [
+                ListedClaim(
+                    ConversationId(item["sk"]),
+                    from_text(item["claimed_at"]),
+                    from_text(item["ended_at"]) if "ended_at" in item else None,
+                )
+                for item in items
+            ],
+            ahead,
         )
 
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         """Read the conversation's whole partition."""
         receipts: list[Receipt] = []
         digested: set[str] = set()
-        claimed_by: set[MatterId] = set()
+        claims: list[ClaimRecord] = []
         entries: list[Entry] = []
         platform_holds: dict[HoldOwner, PlatformHoldRecord] = {}
         hold: Item = {}
         secured: Item = {}
-        for item in self._table.query(_conversation_key(conversation_id)):
+        for item in self._table.query(conversation_key(conversation_id)):
             kind, _, name = item["sk"].partition("#")
             if kind == "OBJ":
                 receipts.append(read_receipt(item["entry"]))
@@ -117,35 +231,36 @@ class ClaimLedger:
                 if item["type"] == EventType.DIGEST_ADDED:
                     digested.add(item["fingerprint"])
             elif kind == "CLAIM":
-                claimed_by.add(MatterId(name))
+                claims.append(_claim_record(conversation_id, MatterId(name), item))
             elif kind == "HOLD":
                 hold = item
             elif kind == "SECURED":
                 secured = item
-            if platform_hold := _platform_hold(item):
-                platform_holds[MatterId(name) if name else None] = platform_hold
+            if "ended_at" not in item and (held := platform_hold(item)):
+                platform_holds[MatterId(name) if name else None] = held
         return Dossier(
             conversation_id=conversation_id,
             receipts=receipts,
             digested=frozenset(digested),
             platform_holds=platform_holds,
-            claimed_by=frozenset(claimed_by),
+            claimed_by=frozenset(one.matter_id for one in claims if one.ended_at is None),
             entries=entries,
-            epoch=hold.get("epoch", 0),
+            promise=read_promise(hold) or UNCLAIMED,
             secured=_secured(conversation_id, secured, hold),
+            claims=claims,
         )
 
     def secured_exports(
         self, conversation_ids: Sequence[ConversationId]
     ) -> Mapping[ConversationId, SecuredExport]:
         """Read the SECURED and HOLD items of many conversations at once."""
-        keys = [(_conversation_key(one), kind) for one in conversation_ids for kind in ("SECURED", "HOLD")]
+        keys = [(conversation_key(one), kind) for one in conversation_ids for kind in ("SECURED", "HOLD")]
         found = {(item["pk"], item["sk"]): item for item in self._table.get_many(keys, _OF_SECURED)}
         read = {
             one: _secured(
                 one,
-                found.get((_conversation_key(one), "SECURED"), {}),
-                found.get((_conversation_key(one), "HOLD"), {}),
+                found.get((conversation_key(one), "SECURED"), {}),
+                found.get((conversation_key(one), "HOLD"), {}),
             )
             for one in conversation_ids
         }
@@ -156,7 +271,7 @@ class ClaimLedger:
         terms = export.terms
         self._table.put(
             {
-                "pk": _conversation_key(export.conversation_id),
+                "pk": conversation_key(export.conversation_id),
                 "sk": "SECURED",
                 "epoch": export.epoch,
                 "recordings": dict(export.recordings),
@@ -186,9 +301,10 @@ class ClaimLedger:
         self, conversation_ids: Sequence[ConversationId], owner: HoldOwner
     ) -> Mapping[ConversationId, PlatformHoldRecord | None]:
         """Read many HOLD items, or claims, at once."""
-        keys = [_hold_key(conversation_id, owner) for conversation_id in conversation_ids]
-        found = {item["pk"]: _platform_hold(item) for item in self._table.get_many(keys, ("pk", "platform"))}
-        return {cid: found.get(_conversation_key(cid)) for cid in conversation_ids}
+        keys = [hold_key(conversation_id, owner) for conversation_id in conversation_ids]
+        items = self._table.get_many(keys, ("pk", "platform", "ended_at"))
+        found = {item["pk"]: platform_hold(item) for item in items if "ended_at" not in item}
+        return {cid: found.get(conversation_key(cid)) for cid in conversation_ids}
 
     def mark_platform_hold(
         self,
@@ -199,10 +315,11 @@ class ClaimLedger:
         reason: str | None = None,
     ) -> None:
         """Write the platform's side of each, on condition that it may move there."""
-        condition, values = _may_become(state)
+        condition, values = may_become(state)
+        condition = f"({condition}) AND attribute_not_exists(ended_at)"
         for conversation_id in conversation_ids:
             self._table.update(
-                *_hold_key(conversation_id, owner),
+                *hold_key(conversation_id, owner),
                 "SET platform = :platform",
                 condition,
                 values | {":platform": {"state": state, "reason": reason}},
@@ -217,33 +334,34 @@ class ClaimLedger:
             at=at,
             matter_id=owner,
         )
-        pk, sk = _hold_key(conversation_id, owner)
+        pk, sk = hold_key(conversation_id, owner)
         update = self._table.updating(
             pk,
             sk,
             "SET platform = :platform",
-            "platform.#state = :placing",
+            "platform.#state = :placing AND attribute_not_exists(ended_at)",
             {":platform": {"state": PlatformHold.HELD}, ":placing": PlatformHold.PLACING},
         )
-        writes = [update, self._table.putting_new(_event_item(pk, event, self._entropy))]
+        writes = [update, self._table.putting_new(event_item(pk, event, self._entropy))]
         if owner is None:
-            listed = {"pk": _HELD, "sk": conversation_id, "held_at": to_text(at)}
+            listed = {"pk": PLATFORM_LIST, "sk": conversation_id, "held_at": to_text(at)}
             writes.append(self._table.putting_new(listed))
         return self._table.transact(*writes)
 
     def held_for_all(self) -> frozenset[ConversationId]:
         """List what was confirmed."""
-        return frozenset(ConversationId(item["sk"]) for item in self._table.query(_HELD))
+        return frozenset(ConversationId(item["sk"]) for item in self._table.query(PLATFORM_LIST))
 
     def claimed_among(
         self, conversation_ids: Sequence[ConversationId], matter_id: MatterId
     ) -> frozenset[ConversationId]:
         """Look for the claims, a hundred a call."""
         keys = [
-            (_conversation_key(conversation_id), f"CLAIM#{matter_id}") for conversation_id in conversation_ids
+            (conversation_key(conversation_id), f"CLAIM#{matter_id}") for conversation_id in conversation_ids
         ]
-        found = {item["pk"] for item in self._table.get_many(keys, ("pk",))}
-        return frozenset(cid for cid in conversation_ids if _conversation_key(cid) in found)
+        items = self._table.get_many(keys, ("pk", "ended_at"))
+        found = {item["pk"] for item in items if "ended_at" not in item}
+        return frozenset(cid for cid in conversation_ids if conversation_key(cid) in found)
 
 
 class ReceiptLedger:
@@ -260,12 +378,12 @@ class ReceiptLedger:
 
     def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         """Look all versions up by their keys, a hundred a call."""
-        found = self._table.get_many((_object_key(version) for version in versions), ("sk",))
+        found = self._table.get_many((object_key(version) for version in versions), ("sk",))
         return frozenset(item["sk"].removeprefix("OBJ#") for item in found)
 
     def write(self, receipt: Receipt) -> bool:
         """Write the item unless it exists."""
-        pk, sk = _object_key(receipt.version)
+        pk, sk = object_key(receipt.version)
         return self._table.put_new(
             {
                 "pk": pk,
@@ -284,13 +402,13 @@ class ReceiptLedger:
             at=at,
             details={"key": version.key, "version_id": version.version_id, "sha256": sha256},
         )
-        pk, _ = _object_key(version)
-        item = _event_item(pk, event, self._entropy)
+        pk, _ = object_key(version)
+        item = event_item(pk, event, self._entropy)
         return self._table.put_new(item | {"fingerprint": version.fingerprint})
 
     def digested(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         """Look all events up by their keys, a hundred a call."""
-        keys = ((_object_key(one)[0], f"EVENT#{digest_event_id(one)}") for one in versions)
+        keys = ((object_key(one)[0], f"EVENT#{digest_event_id(one)}") for one in versions)
         return frozenset(item["fingerprint"] for item in self._table.get_many(keys, ("fingerprint",)))
 
 
@@ -314,7 +432,8 @@ def read_receipt(entry: bytes) -> Receipt:
     )
 
 
-def _event_item(pk: str, event: CustodyEvent, entropy: Entropy) -> Item:
+def event_item(pk: str, event: CustodyEvent, entropy: Entropy) -> Item:
+    """Compose the item of a custody event."""
     return {
         "pk": pk,
         "sk": f"EVENT#{event.event_id}",
@@ -322,6 +441,24 @@ def _event_item(pk: str, event: CustodyEvent, entropy: Entropy) -> Item:
         "matter_id": event.matter_id,
         "entry": entry_bytes(event, entropy(NONCE_BYTES)),
     }
+
+
+def _claim_keys(claim: Claim) -> list[tuple[str, str]]:
+    pk = conversation_key(claim.conversation.conversation_id)
+    return [(pk, "HOLD"), (pk, f"CLAIM#{claim.matter_id}")]
+
+
+def _claim_record(conversation_id: ConversationId, matter_id: MatterId, item: Item) -> ClaimRecord:
+    return ClaimRecord(
+        matter_id,
+        conversation_id,
+        RequestId(item["request_id"]),
+        BatchId(item["batch_id"]),
+        from_text(item["claimed_at"]),
+        from_text(item["ended_at"]) if "ended_at" in item else None,
+        ReleaseId(item["release_id"]) if "release_id" in item else None,
+        item.get("ended_by"),
+    )
 
 
 _OF_SECURED = (
@@ -356,13 +493,15 @@ def _secured(conversation_id: ConversationId, secured: Item, hold: Item) -> Secu
     )
 
 
-def _platform_hold(item: Item) -> PlatformHoldRecord | None:
+def platform_hold(item: Item) -> PlatformHoldRecord | None:
+    """Read the platform's side of a HOLD item, or of a claim."""
     if "platform" not in item:
         return None
     return PlatformHoldRecord(PlatformHold(item["platform"]["state"]), item["platform"].get("reason"))
 
 
-def _may_become(state: PlatformHold) -> tuple[str, dict[str, str]]:
+def may_become(state: PlatformHold) -> tuple[str, dict[str, str]]:
+    """Compose the condition under which the platform's side of a hold may move there, and its values."""
     before: Iterable[PlatformHold | None] = sources(PLATFORM_HOLD_MOVES, state)
     condition, values = one_of("platform.#state", [one for one in before if one is not None])
     if None in before:

@@ -115,6 +115,22 @@ class Table:
         for page in pages:
             yield from map(from_wire, page["Items"])
 
+    def page(self, pk: str, after: str) -> tuple[list[Item], str | None]:
+        """Read a page of a partition's items, those after a sort key ("": from the first).
+
+        With them comes the key that the next page begins after, None on the last.
+        """
+        start = {"ExclusiveStartKey": self._key(pk, after)} if after else {}
+        answer = self._client.query(
+            TableName=self.name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_wire({":pk": pk}),
+            ConsistentRead=True,
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return [from_wire(item) for item in answer["Items"]], from_wire(last)["sk"] if last else None
+
     def put(self, item: Item, condition: str, values: Mapping[str, Any] | None = None) -> bool:
         """Write an item if the condition holds; answers whether it did. `#state` stands for the attribute
         `state`.
@@ -209,6 +225,10 @@ class Table:
                 **_expression(values, f"{update} {condition}"),
             }
         }
+
+    def deleting(self, pk: str, sk: str) -> dict[str, Any]:
+        """Compose the part of a transaction that deletes a line of a list; evidence is never deleted."""
+        return {"Delete": {"TableName": self.name, "Key": self._key(pk, sk)}}
 
     def _conditionally(self, write: Callable[[], object]) -> bool:
         try:

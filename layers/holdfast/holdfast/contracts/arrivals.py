@@ -1,4 +1,4 @@
-"""What SQS brings to the arrival path: S3 notifications, and our own requests for a digest.
+"""What SQS brings to the arrival path: S3 notifications, and our own requests for a lock or a digest.
 
 Read by hand, without a validation library: this is the hot path, and its documents are small and
 machine-made.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from holdfast.domain.custody import Arrival, ObjectVersion
+from holdfast.domain.custody import Arrival, ObjectVersion, Relock, RelockCause
 from holdfast.domain.moments import from_text, to_text
 
 
@@ -103,16 +103,38 @@ def _text(value: Any) -> str:
     return value
 
 
+def write_relock(relock: Relock) -> str:
+    """Write the wish that a version be locked again as a message."""
+    asked = {"cause": relock.cause, "epoch": relock.epoch, "asked_at": to_text(relock.asked_at)}
+    return json.dumps({"relock": asked | _named(relock.version)})
+
+
+def read_relock(body: str, bucket: str) -> Relock | None:
+    """Read the wish that a version of one bucket be locked again; None if the message asks something else.
+
+    Raises:
+        UnreadableMessage: it is meant to be one, and is not.
+    """
+    document = _document(body)
+    if "relock" not in document:
+        return None
+    try:
+        asked = document["relock"]
+        relock = Relock(
+            _version(asked), RelockCause(asked["cause"]), int(asked["epoch"]), from_text(asked["asked_at"])
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
+        raise UnreadableMessage(
+            f"expected a version to be locked again, with cause, epoch and asked_at ({type(fault).__name__})"
+        ) from None
+    if relock.version.bucket != bucket:
+        raise UnreadableMessage("expected an object in the evidence bucket, found another bucket")
+    return relock
+
+
 def write_hash_request(version: ObjectVersion) -> str:
     """Write a request for a digest as a message."""
-    return json.dumps(
-        {
-            "bucket": version.bucket,
-            "key": version.key,
-            "version_id": version.version_id,
-            "size_bytes": version.size_bytes,
-        }
-    )
+    return json.dumps(_named(version))
 
 
 def read_hash_request(body: str) -> ObjectVersion:
@@ -123,14 +145,27 @@ def read_hash_request(body: str) -> ObjectVersion:
     """
     document = _document(body)
     try:
-        return ObjectVersion(
-            _text(document["bucket"]),
-            _text(document["key"]),
-            _text(document["version_id"]),
-            int(document["size_bytes"]),
-        )
+        return _version(document)
     except (KeyError, TypeError, ValueError, OverflowError) as fault:
         raise UnreadableMessage(f"expected a request for a digest ({type(fault).__name__})") from None
+
+
+def _named(version: ObjectVersion) -> dict[str, str | int]:
+    return {
+        "bucket": version.bucket,
+        "key": version.key,
+        "version_id": version.version_id,
+        "size_bytes": version.size_bytes,
+    }
+
+
+def _version(document: Mapping[str, Any]) -> ObjectVersion:
+    return ObjectVersion(
+        _text(document["bucket"]),
+        _text(document["key"]),
+        _text(document["version_id"]),
+        int(document["size_bytes"]),
+    )
 
 
 def _document(body: str) -> Mapping[str, Any]:

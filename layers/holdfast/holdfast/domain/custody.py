@@ -97,9 +97,11 @@ class EventType(StrEnum):
 
     CLAIMED = "claimed"
     HELD_AT_PLATFORM = "held_at_platform"
+    RELEASED_AT_PLATFORM = "released_at_platform"
     DIGEST_ADDED = "digest_added"
     RELEASED = "released"
     LIFTED = "lifted"
+    RELOCKED = "relocked"
     DRIFT_REPAIRED = "drift_repaired"
     EXCEPTION_RESOLVED = "exception_resolved"
 
@@ -147,3 +149,33 @@ def digest_event_id(version: ObjectVersion) -> str:
     none: it sorts before all that have one.
     """
     return ulid(_NO_TIME, bytes.fromhex(version.fingerprint)[:10])
+
+
+class RelockCause(StrEnum):
+    """Why a version that has its receipt must be locked once more."""
+
+    CLAIMED = "claimed"  # its conversation is claimed again, after its locks were lifted
+    DRIFT = "drift"  # somebody else has lifted its lock
+
+
+@dataclass(frozen=True, slots=True)
+class Relock:
+    """The wish that one version be locked again; `epoch` is that of its conversation's hold as it was asked.
+
+    The conversation is the one that the version's key names.
+    """
+
+    version: ObjectVersion
+    cause: RelockCause
+    epoch: int
+    asked_at: datetime
+
+    @property
+    def event_id(self) -> str:
+        """Name the one event that answers a drift, however often it is asked for."""
+        return repair_event_id(self.version, self.asked_at)
+
+
+def repair_event_id(version: ObjectVersion, found_at: datetime) -> str:
+    """Name the one event that a drift of a version, found at a time, can have."""
+    return ulid(found_at, bytes.fromhex(version.fingerprint)[:10])

@@ -14,6 +14,7 @@ BatchId = NewType("BatchId", str)
 ConversationId = NewType("ConversationId", str)
 RecordingId = NewType("RecordingId", str)
 ExportJobId = NewType("ExportJobId", str)
+ReleaseId = NewType("ReleaseId", str)
 
 UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 MATTER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"

@@ -5,7 +5,8 @@
 3. Only who holds the epoch may lift, and only in LIFTING. A lift whose lease has expired is resumed under a
    new epoch; nobody overtakes one that may still be alive.
 4. LIFTED follows the read-back of every lock.
-5. A claim on what is LIFTED makes it RELOCKING: the locks are off, and nothing is secured, until they have
+5. What nobody claims is let go by the same intent: LIFTING first.
+6. A claim on what is LIFTED makes it RELOCKING: the locks are off, and nothing is secured, until they have
    been set again and read back.
 
 An illegal transition raises, and nothing changes. The ledger writes each of these as one conditional write.
@@ -19,7 +20,8 @@ from holdfast.domain.states import HoldState
 HOLD_MOVES: Mapping[HoldState, frozenset[HoldState]] = {
     HoldState.HELD: frozenset({HoldState.LIFTING}),
     HoldState.LIFTING: frozenset({HoldState.LIFTED}),
-    HoldState.LIFTED: frozenset({HoldState.RELOCKING}),
+    # What arrives after LIFTED is locked, and may be let go of in turn.
+    HoldState.LIFTED: frozenset({HoldState.RELOCKING, HoldState.LIFTING}),
     HoldState.RELOCKING: frozenset({HoldState.HELD, HoldState.LIFTING}),
 }
 
@@ -62,6 +64,16 @@ class Promise:
             return counted
         return replace(counted, state=HoldState.LIFTING, epoch=self.epoch + 1)
 
+    def let_go(self) -> "Promise":
+        """Intend to lift what nobody claims: what was never claimed, or came after the locks were lifted.
+
+        Raises:
+            PromiseBroken: somebody claims it, or it is being lifted already.
+        """
+        if self.active_claims or self.state is HoldState.LIFTING:
+            raise PromiseBroken("the conversation is claimed, or its locks are being lifted already")
+        return replace(self, state=HoldState.LIFTING, epoch=self.epoch + 1)
+
     def resumed(self, *, is_lease_expired: bool) -> "Promise":
         """Take over the lift of somebody who died.
 
@@ -100,3 +112,7 @@ class Promise:
     def is_kept(self) -> bool:
         """Tell whether what is receipted counts as secured: every lock is on."""
         return self.state is HoldState.HELD and self.active_claims > 0
+
+
+UNCLAIMED = Promise()
+"""The promise over what nobody has ever claimed."""

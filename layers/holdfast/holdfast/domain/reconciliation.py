@@ -7,7 +7,7 @@ platform's own list of each conversation's recordings is read and every recordin
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -37,6 +37,7 @@ class Reason(StrEnum):
     UNPAIRED_SIDECAR = "unpaired_sidecar"
     ZERO_BYTES = "zero_bytes"
     HASH_PENDING = "hash_pending"
+    LOCK_PENDING = "lock_pending"
     PARTICIPANT_MISSING = "participant_missing"
     MANIFEST_MISSING = "manifest_missing"
     MANIFEST_UNREADABLE = "manifest_unreadable"
@@ -71,6 +72,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.UNPAIRED_SIDECAR: "the sidecar came without its media",
     Reason.ZERO_BYTES: "the recording arrived empty",
     Reason.HASH_PENDING: "the recording is locked and receipted, its digest is not yet computed",
+    Reason.LOCK_PENDING: "an earlier release lifted the locks; not all of them are set again and read back",
     Reason.PARTICIPANT_MISSING: "the manifest does not say who took part; ask the vendor for manifest v2 with"
     " participant ids, then send the request again",
     Reason.MANIFEST_MISSING: "the export job left no manifest to hold the delivery against",
@@ -115,6 +117,7 @@ BROKEN_OFF: Mapping[BatchState, Reason] = {
     BatchState.FAILED: Reason.EXPORT_JOB_FAILED,
     BatchState.CANCELLED: Reason.EXPORT_JOB_CANCELLED,
 }
+_PENDING = frozenset({Reason.HASH_PENDING, Reason.LOCK_PENDING})
 _HALF_ARRIVED = frozenset({Reason.UNPAIRED_MEDIA, Reason.UNPAIRED_SIDECAR})
 
 
@@ -147,6 +150,14 @@ def pair_up(receipts: Iterable[Receipt], digested: Collection[str] = ()) -> list
         if receipt.recording_id is not None:
             by_recording[receipt.recording_id].append(receipt)
     return [_delivery(recording_id, parts, digested) for recording_id, parts in by_recording.items()]
+
+
+def without_locks(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Tell what there is of a conversation whose locks are not kept: nothing of it is secured."""
+    return [
+        replace(one, flaw=Reason.LOCK_PENDING) if one.flaw is None or one.flaw in EXPLAINING else one
+        for one in deliveries
+    ]
 
 
 def _delivery(recording_id: RecordingId, parts: list[Receipt], digested: Collection[str]) -> Delivery:
@@ -246,9 +257,9 @@ class BatchAccount:
         """Count the recordings that a finished job still owes; a job that failed promises nothing."""
         if self.job.state is not BatchState.FULFILLED:
             return 0
-        unhashed = sum(delivery.flaw is Reason.HASH_PENDING for delivery in self._relevant())
+        pending = sum(delivery.flaw in _PENDING for delivery in self._relevant())
         owed = self.job.total - self._counted() - self.job.unnamed_failures
-        return max(0, owed, len(self._named_and_absent())) + unhashed
+        return max(0, owed, len(self._named_and_absent())) + pending
 
     def to_read(self) -> list[ConversationId]:
         """Name the conversations whose recordings must be read from the platform, the most telling first.

@@ -93,6 +93,8 @@ class PlatformHold(StrEnum):
     HELD = "HELD"  # read back
     PRE_EXISTING = "PRE_EXISTING"  # protected before we asked: never revoked by us
     REFUSED = "REFUSED"  # with a reason
+    RELEASING = "RELEASING"  # our intent to let go, written before the platform is asked
+    RELEASED = "RELEASED"
 
     @property
     def is_protecting(self) -> bool:
@@ -103,11 +105,16 @@ class PlatformHold(StrEnum):
 PLATFORM_HOLD_MOVES: Mapping[PlatformHold | None, frozenset[PlatformHold]] = {
     # Beyond the platform's cap nobody is asked.
     None: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING, PlatformHold.REFUSED}),
-    PlatformHold.PLACING: frozenset({PlatformHold.HELD, PlatformHold.REFUSED}),
+    # What may have been placed is let go like what was.
+    PlatformHold.PLACING: frozenset({PlatformHold.HELD, PlatformHold.REFUSED, PlatformHold.RELEASING}),
     # A later request may ask again for what was refused once.
     PlatformHold.REFUSED: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING}),
-    PlatformHold.HELD: frozenset(),
+    PlatformHold.HELD: frozenset({PlatformHold.RELEASING}),
     PlatformHold.PRE_EXISTING: frozenset(),
+    # The platform may refuse to let go, and then it holds.
+    PlatformHold.RELEASING: frozenset({PlatformHold.RELEASED, PlatformHold.HELD}),
+    # Claimed again.
+    PlatformHold.RELEASED: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING, PlatformHold.REFUSED}),
 }
 
 

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from holdfast.contracts.arrivals import QueuedMessage, UnreadableMessage, read_arrivals, read_hash_request
+from holdfast.contracts.arrivals import (
+    QueuedMessage,
+    UnreadableMessage,
+    read_arrivals,
+    read_hash_request,
+    read_relock,
+)
 from holdfast.domain.custody import ObjectVersion
 from holdfast.ports import Clock, Counter, ParkedKind, ParkedMessage, Parking, Telemetry
 
@@ -30,6 +36,8 @@ def park_messages(
 def _contents(body: str, bucket: str) -> list[tuple[ParkedKind, ObjectVersion | None]]:
     """Read what a message asks for; S3's test event asks for nothing."""
     try:
+        if relock := read_relock(body, bucket):
+            return [(ParkedKind.RELOCK, relock.version)]
         return [(ParkedKind.ARRIVAL, arrival.version) for arrival in read_arrivals(body, bucket)]
     except UnreadableMessage:
         pass

@@ -4,18 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from holdfast.contracts.arrivals import write_relock
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import ScopeRead, ScopeReading
+from holdfast.domain.custody import Relock, RelockCause
 from holdfast.domain.ids import BatchId, ConversationId, batch_id
 from holdfast.domain.moments import Interval
 from holdfast.domain.reconciliation import pair_up
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.selection import Lot, Selection
 from holdfast.domain.slices import halved_length_s, slice_from
-from holdfast.domain.states import BatchState
+from holdfast.domain.states import BatchState, HoldState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
 from holdfast.errors import LedgerRuleBroken, PlatformThrottled, ScopeQueryFailed
 from holdfast.ports import (
+    ArrivalQueue,
     BatchBook,
     BatchRecord,
     Claim,
@@ -24,6 +27,7 @@ from holdfast.ports import (
     Counter,
     Dossier,
     ExportJobs,
+    RelockBook,
     RequestBook,
     RequestRecord,
     ScopeSource,
@@ -53,6 +57,8 @@ def read_scope_pages(
     requests: RequestBook,
     batches: BatchBook,
     claims: ClaimBook,
+    relocks: RelockBook,
+    arrival_queue: ArrivalQueue,
     scope_source: ScopeSource,
     jobs: ExportJobs,
     files: WorkFiles,
@@ -65,7 +71,8 @@ def read_scope_pages(
 
     What is selected is written down page by page, before any of it becomes a batch: a repeat from the same
     reading claims the same conversations and writes the same files. A slice that the platform gives up on is
-    asked for again at half its length. What earlier exports have secured is claimed and not exported again.
+    asked for again at half its length. What earlier exports have secured is claimed and not exported again;
+    what an earlier release let go is sent to be locked again.
 
     Raises:
         ScopeQueryFailed: the platform gave up on the shortest slice, or on one whose pages are half read, or
@@ -79,6 +86,8 @@ def read_scope_pages(
         scope=DiscoveryRequest.model_validate_json(request.body).scope.to_domain(),
         batches=batches,
         claims=claims,
+        relocks=relocks,
+        arrival_queue=arrival_queue,
         scope_source=scope_source,
         jobs=jobs,
         files=files,
@@ -100,6 +109,8 @@ class _Selecting:
     scope: Scope
     batches: BatchBook
     claims: ClaimBook
+    relocks: RelockBook
+    arrival_queue: ArrivalQueue
     scope_source: ScopeSource
     jobs: ExportJobs
     files: WorkFiles
@@ -239,9 +250,25 @@ class _Selecting:
         matter_id, request_id, now = self.request.matter_id, self.request.request_id, self.clock.now()
         conversations = lot.conversations
         wanted = [Claim(matter_id, request_id, batch, conversation, now) for conversation in conversations]
-        claimed = for_each(wanted, self.claims.claim)
+        claimed = for_each(wanted, self._claim)
         BatchFiles(self.files, matter_id, request_id, batch).write_conversations(conversations)
         state = BatchState.REUSED if lot.is_reused else BatchState.PLANNED
         self.batches.plan(BatchRecord(matter_id, request_id, batch, state, len(conversations)))
         self.telemetry.count(Counter.CONVERSATIONS_CLAIMED, sum(claimed))
         self.telemetry.note("batch_planned", matter_id=matter_id, request_id=request_id, batch_id=batch)
+
+    def _claim(self, claim: Claim) -> bool:
+        """Claim, and ask for the locks until they are read back: whoever asked first may have died."""
+        claimed, conversation_id = self.claims.claim(claim), claim.conversation.conversation_id
+        if claimed.promise.state is HoldState.RELOCKING:
+            epoch = claimed.promise.epoch
+            receipts = self.claims.dossier(conversation_id).receipts
+            for receipt in receipts:
+                relock = Relock(receipt.version, RelockCause.CLAIMED, epoch, claim.claimed_at)
+                self.arrival_queue.send(write_relock(relock))
+            if (
+                not receipts
+            ):  # nothing is there to be locked: what arrives from now on is locked as it arrives
+                self.relocks.relocked(conversation_id, epoch, self.clock.now())
+            self.telemetry.note("locks_asked_for", conversation_id=conversation_id, matter_id=claim.matter_id)
+        return claimed.is_new

@@ -9,7 +9,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Reconciled, Reconciling
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.manifest import Manifest, ManifestFault
-from holdfast.domain.reconciliation import BatchAccount, Delivery, Finding, JobTally, pair_up
+from holdfast.domain.reconciliation import BatchAccount, Delivery, Finding, JobTally, pair_up, without_locks
 from holdfast.domain.reuse import ExportTerms, missing_proof, secured_exports
 from holdfast.domain.states import BatchState, RequestState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
@@ -167,8 +167,9 @@ class Reconciliation:
 
     def _deliveries(self, conversation_id: ConversationId) -> list[Delivery]:
         dossier = self._claims.dossier(conversation_id)
-        self._epochs[conversation_id] = dossier.epoch
-        return pair_up(dossier.receipts, dossier.digested)
+        self._epochs[conversation_id] = dossier.promise.epoch
+        deliveries = pair_up(dossier.receipts, dossier.digested)
+        return deliveries if dossier.promise.is_kept else without_locks(deliveries)
 
     def _name_all(self, account: BatchAccount, files: BatchFiles) -> BatchAccount:
         """Read what must be read from the platform while there is time; what was read is kept for the next

@@ -16,6 +16,7 @@ from holdfast.ports import (
     ParkedMessage,
     Parking,
     ReceiptBook,
+    RelockBook,
     Telemetry,
 )
 from holdfast.steps.parked import AT_ONCE, done_meanwhile
@@ -30,6 +31,7 @@ def redrive_parked(
     *,
     parking: Parking,
     receipts: ReceiptBook,
+    relocks: RelockBook,
     claims: ClaimBook,
     arrival_queue: ArrivalQueue,
     hash_queue: HashQueue,
@@ -70,7 +72,7 @@ def redrive_parked(
             break
         are_chosen = for_each(messages, is_chosen)
         chosen = [message for message, is_wanted in zip(messages, are_chosen, strict=True) if is_wanted]
-        done = done_meanwhile(chosen, receipts)
+        done = done_meanwhile(chosen, receipts, relocks)
         outcomes.update(for_each(chosen, settle))
     names = ("redriven", "closed", "in_flight", "unreadable")
     redriven, closed, in_flight, unreadable = (outcomes[name] for name in names)

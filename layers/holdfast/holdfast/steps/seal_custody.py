@@ -27,6 +27,7 @@ from holdfast.ports import (
     ReceiptBook,
     RecordFile,
     RecordFiles,
+    RelockBook,
     RequestBook,
     RequestRecord,
     Telemetry,
@@ -96,6 +97,8 @@ class Account:
         reason: Reason | None = None
         if self.matter_id not in dossier.claimed_by:
             reason = Reason.UNKNOWN
+        elif not dossier.promise.is_kept:
+            reason = Reason.LOCK_PENDING
         elif not (hold and hold.state.is_protecting):
             reason = Reason(hold.reason) if hold and hold.reason else Reason.HOLD_NOT_CONFIRMED
         standing = standing_of(reason) if reason else "held_at_platform"
@@ -221,6 +224,7 @@ class _Sealing:
     batches: BatchBook
     claims: ClaimBook
     receipts: ReceiptBook
+    relocks: RelockBook
     parking: Parking
     files: WorkFiles
     records: RecordFiles
@@ -281,7 +285,7 @@ class _Sealing:
             f"{folder}/custody{part.suffix}.jsonl", self._entries(part.batches, account)
         )
         if part.is_last:
-            parked = still_parked(self.parking, self.receipts)
+            parked = still_parked(self.parking, self.receipts, self.relocks)
             account.add_request_exceptions(self.record, parked, self.claims)
             account.add_early_failure(self.early_failure)
         exceptions = self.records.write_once(
@@ -333,6 +337,7 @@ def seal_custody(
     batches: BatchBook,
     claims: ClaimBook,
     receipts: ReceiptBook,
+    relocks: RelockBook,
     parking: Parking,
     files: WorkFiles,
     records: RecordFiles,
@@ -354,7 +359,9 @@ def seal_custody(
         )
     summary = record.summary
     if summary is None:
-        sealing = _Sealing(record, batches, claims, receipts, parking, files, records, run.early_failure)
+        sealing = _Sealing(
+            record, batches, claims, receipts, relocks, parking, files, records, run.early_failure
+        )
         summed_up = sealing.sum_up(has_time)
         if summed_up is None:
             return Sealed(done=False, wait_s=MIN_WAIT_S, matter_id=run.matter_id, request_id=run.request_id)

@@ -1,5 +1,8 @@
 """Secure everything that arrives: lock, hash, tag, receipt. It never asks whether anyone claims it.
 
+What has its receipt is locked again on demand: because its conversation is claimed after its locks were
+lifted, or because somebody else lifted its lock. Receipts never change.
+
 The order is the promise. The whole batch is locked before anything is hashed, and the receipt comes last, so
 a crash between any two effects leaves an object that is safer than its record says, and a redelivery finishes
 the rest.
@@ -7,13 +10,15 @@ the rest.
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.contracts.arrivals import QueuedMessage, UnreadableMessage, read_arrivals
-from holdfast.domain.custody import Arrival, ObjectVersion, Receipt
+from holdfast.contracts.arrivals import QueuedMessage, UnreadableMessage, read_arrivals, read_relock
+from holdfast.domain.custody import Arrival, ObjectVersion, Receipt, Relock, RelockCause
 from holdfast.domain.evidence_key import EvidenceKey, Role
+from holdfast.domain.ids import ConversationId
 from holdfast.domain.media import Medium, medium_of
 from holdfast.domain.tags import own_tags, plan_tags
 from holdfast.errors import ObjectUnreadable
@@ -26,6 +31,7 @@ from holdfast.ports import (
     ParkedMessage,
     Parking,
     ReceiptBook,
+    RelockBook,
     Telemetry,
 )
 from holdfast.steps.pool import for_each
@@ -40,6 +46,7 @@ class Securing:
 
     bucket: EvidenceBucket
     receipts: ReceiptBook
+    relocks: RelockBook
     parking: Parking
     hash_queue: HashQueue
     evidence_bucket_name: str
@@ -49,32 +56,38 @@ class Securing:
     telemetry: Telemetry
 
     def secure(self, messages: Sequence[QueuedMessage]) -> list[str]:
-        """Secure every version that the messages name; answers the ids of messages to be delivered again.
+        """Secure every version that the messages name, and lock again what they ask for; answers the ids of
+        messages to be delivered again.
 
         A message that can never be handled is parked at once; it would only fail a few times more.
         """
         arrivals: dict[str, Arrival] = {}
         bearers: dict[str, list[str]] = {}
+        relocks: dict[str, Relock] = {}
         for message in messages:
-            for arrival in self._read(message):
+            asked = self._read(message)
+            if isinstance(asked, Relock):
+                relocks[message.message_id] = asked
+                continue
+            for arrival in asked:
                 arrivals[arrival.version.fingerprint] = arrival
                 bearers.setdefault(arrival.version.fingerprint, []).append(message.message_id)
         receipted = self.receipts.have([arrival.version for arrival in arrivals.values()])
         waiting = [arrival for fingerprint, arrival in arrivals.items() if fingerprint not in receipted]
 
-        locked = [arrival for arrival, is_locked in self._try_each(waiting, self._lock) if is_locked]
-        done = {
-            arrival.version.fingerprint
-            for arrival, is_done in self._try_each(locked, self._record)
-            if is_done
-        }
+        relocked = self._try_each(list(relocks.values()), self._lock)
+        locked = self._try_each(waiting, self._lock)
+        answered = [*self._try_each(_drifts(relocked), self._note_repair), *self._read_back(relocked)]
+        done = {arrival.version.fingerprint for arrival in self._try_each(locked, self._record)}
 
         failed = [arrival for arrival in waiting if arrival.version.fingerprint not in done]
-        return sorted({bearer for arrival in failed for bearer in bearers[arrival.version.fingerprint]})
+        unheard = {bearer for arrival in failed for bearer in bearers[arrival.version.fingerprint]}
+        return sorted(unheard | {bearer for bearer, relock in relocks.items() if relock not in answered})
 
-    def _read(self, message: QueuedMessage) -> Sequence[Arrival]:
+    def _read(self, message: QueuedMessage) -> Sequence[Arrival] | Relock:
         try:
-            return read_arrivals(message.body, self.evidence_bucket_name)
+            relock = read_relock(message.body, self.evidence_bucket_name)
+            return relock or read_arrivals(message.body, self.evidence_bucket_name)
         except UnreadableMessage as unreadable:
             was_parked = self.parking.park(
                 ParkedMessage(message.message_id, str(unreadable), self.clock.now(), message.body)
@@ -83,26 +96,48 @@ class Securing:
             self.telemetry.warn("message_parked", message_id=message.message_id)
             return ()
 
-    def _try_each(
-        self, arrivals: Sequence[Arrival], act: Callable[[Arrival], None]
-    ) -> list[tuple[Arrival, bool]]:
-        def attempt(arrival: Arrival) -> bool:
+    def _try_each[Asked: (Arrival, Relock)](
+        self, asked: Sequence[Asked], act: Callable[[Asked], object]
+    ) -> list[Asked]:
+        """Do it for each; answer those with which it went well."""
+
+        def attempt(one: Asked) -> bool:
             try:
-                act(arrival)
+                act(one)
             except Exception as failure:  # noqa: BLE001 - one bad object must not fail its neighbours
                 self.telemetry.warn(
                     "object_not_secured",
-                    object_key=arrival.version.key,
-                    version_id=arrival.version.version_id,
+                    object_key=one.version.key,
+                    version_id=one.version.version_id,
                     failure=type(failure).__name__,
                 )
                 return False
             return True
 
-        return list(zip(arrivals, for_each(arrivals, attempt), strict=True))
+        return [one for one, is_done in zip(asked, for_each(asked, attempt), strict=True) if is_done]
 
-    def _lock(self, arrival: Arrival) -> None:
-        self.bucket.lock(arrival.version)
+    def _lock(self, asked: Arrival | Relock) -> None:
+        self.bucket.lock(asked.version)
+
+    def _note_repair(self, relock: Relock) -> None:
+        self.relocks.note_repair(relock, self.clock.now())
+
+    def _read_back(self, relocked: Sequence[Relock]) -> list[Relock]:
+        """Keep the promise anew where all locks of a conversation are on: who sets the last one sees it."""
+        groups: dict[tuple[ConversationId | None, int], list[Relock]] = defaultdict(list)
+        for relock in relocked:
+            if relock.cause is RelockCause.CLAIMED:
+                groups[EvidenceKey.parse(relock.version.key).conversation_id, relock.epoch].append(relock)
+        heard = self._try_each([group[0] for group in groups.values()], self._keep_again)
+        return [relock for group in groups.values() if group[0] in heard for relock in group]
+
+    def _keep_again(self, relock: Relock) -> None:
+        if not self.has_time():
+            raise TimeoutError("locked; reading back is left to the redelivery")
+        conversation_id = EvidenceKey.parse(relock.version.key).conversation_id
+        versions = self.relocks.awaiting(conversation_id, relock.epoch) if conversation_id else ()
+        if conversation_id and versions and all(self.bucket.is_locked(version) for version in versions):
+            self.relocks.relocked(conversation_id, relock.epoch, self.clock.now())
 
     def _record(self, arrival: Arrival) -> None:
         if not self.has_time():
@@ -150,6 +185,10 @@ class Securing:
         if key.role in (Role.STRAY, Role.OTHER):
             self.telemetry.count(Counter.EXCEPTIONS)
             self.telemetry.warn("object_unattributed", object_key=version.key, version_id=version.version_id)
+
+
+def _drifts(relocks: Sequence[Relock]) -> list[Relock]:
+    return [relock for relock in relocks if relock.cause is RelockCause.DRIFT]
 
 
 def _digest(opened: OpenedObject) -> tuple[str, bytes]:

@@ -1,0 +1,293 @@
+"""The promise over a conversation's locks, kept in its HOLD item: `CONV#c`/`HOLD`.
+
+Every move is one transaction, on condition that the promise is still the one that was read; `domain.promise`
+says which moves there are.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from holdfast.aws.claims import (
+    MOST_TRIES,
+    PLATFORM_LIST,
+    Entropy,
+    conversation_key,
+    event_item,
+    hold_key,
+    list_key,
+    may_become,
+    object_key,
+    platform_hold,
+    promise_move,
+    read_promise,
+    read_receipt,
+)
+from holdfast.aws.table import Item, Table
+from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Relock, RelockCause
+from holdfast.domain.evidence_key import EvidenceKey
+from holdfast.domain.ids import ConversationId, ReleaseId
+from holdfast.domain.moments import from_text, to_text
+from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
+from holdfast.domain.states import HoldState, PlatformHold
+from holdfast.domain.ulid import ulid
+from holdfast.errors import LedgerContention
+from holdfast.ports import ClaimEnding, HoldOwner, HoldRecord
+
+type Move = Callable[[Promise], Promise]
+
+
+class ReleaseLedger:
+    """Implements `ports.ReleaseBook`."""
+
+    def __init__(self, table: Table, *, entropy: Entropy = os.urandom) -> None:
+        self._table = table
+        self._entropy = entropy
+
+    def hold(self, conversation_id: ConversationId) -> HoldRecord:
+        """Read the item."""
+        return _record(conversation_id, self._table.get(conversation_key(conversation_id), "HOLD") or {})
+
+    def end_claim(self, ending: ClaimEnding) -> HoldRecord:
+        """End the claim and its line in the list, count it off and add the event, all or nothing."""
+        pk = conversation_key(ending.conversation_id)
+        for _ in range(MOST_TRIES):
+            claim = self._table.get(pk, f"CLAIM#{ending.matter_id}")
+            standing = self.hold(ending.conversation_id)
+            is_due = claim and "ended_at" not in claim and claim["claimed_at"] <= to_text(ending.planned_at)
+            if not is_due:
+                return standing
+            promise = standing.promise.unclaimed()
+            is_last = promise.state is HoldState.LIFTING
+            lease_until = ending.lease_until if is_last else None
+            move = self._table.updating(
+                *promise_move(ending.conversation_id, standing.promise, promise, lease_until=lease_until)
+            )
+            if self._table.transact(move, *self._ending(ending)):
+                return HoldRecord(ending.conversation_id, promise, lease_until, standing.platform)
+        raise LedgerContention(
+            f"conversation {ending.conversation_id} changed {MOST_TRIES} times while a claim was ended"
+        )
+
+    def _ending(self, ending: ClaimEnding) -> list[dict[str, object]]:
+        pk, ended_at = conversation_key(ending.conversation_id), to_text(ending.at)
+        event = CustodyEvent(
+            event_id=ulid(ending.at, self._entropy(10)),
+            type=EventType.RELEASED,
+            conversation_id=ending.conversation_id,
+            at=ending.at,
+            matter_id=ending.matter_id,
+            details={"release_id": ending.release_id, "requested_by": ending.ended_by},
+        )
+        return [
+            self._table.updating(
+                pk,
+                f"CLAIM#{ending.matter_id}",
+                "SET ended_at = :at, release_id = :release, ended_by = :by REMOVE gsi_matter, gsi_batch",
+                "attribute_exists(pk) AND attribute_not_exists(ended_at) AND claimed_at <= :planned_at",
+                {
+                    ":at": ended_at,
+                    ":release": ending.release_id,
+                    ":by": ending.ended_by,
+                    ":planned_at": to_text(ending.planned_at),
+                },
+            ),
+            self._table.updating(
+                list_key(ending.matter_id, ending.conversation_id),
+                ending.conversation_id,
+                "SET ended_at = :at",
+                "attribute_exists(pk)",
+                {":at": ended_at},
+            ),
+            self._table.putting_new(event_item(pk, event, self._entropy)),
+        ]
+
+    def begin_lift(self, conversation_id: ConversationId, *, lease_until: datetime) -> HoldRecord | None:
+        """Move the promise of what nobody claims, which may have none yet."""
+        item = self._table.get(conversation_key(conversation_id), "HOLD") or {}
+        return self._take(conversation_id, item, Promise.let_go, lease_until)
+
+    def resume_lift(
+        self, conversation_id: ConversationId, *, now: datetime, lease_until: datetime
+    ) -> HoldRecord | None:
+        """Move the promise on if its lease is over; of two that try, one is late."""
+        item = self._table.get(conversation_key(conversation_id), "HOLD") or {}
+        is_expired = item.get("lease_until", "") <= to_text(now)
+        return self._take(
+            conversation_id, item, lambda one: one.resumed(is_lease_expired=is_expired), lease_until
+        )
+
+    def _take(
+        self, conversation_id: ConversationId, item: Item, move: Move, lease_until: datetime
+    ) -> HoldRecord | None:
+        standing = read_promise(item)
+        try:
+            promise = move(standing or UNCLAIMED)
+        except PromiseBroken:
+            return None
+        was_taken = self._table.update(
+            *promise_move(conversation_id, standing, promise, lease_until=lease_until)
+        )
+        return HoldRecord(conversation_id, promise, lease_until, platform_hold(item)) if was_taken else None
+
+    def may_lift(self, conversation_id: ConversationId, epoch: int) -> bool:
+        """Read the item."""
+        return self.hold(conversation_id).promise.may_lift(epoch)
+
+    def begin_platform_release(
+        self, conversation_id: ConversationId, owner: HoldOwner, epoch: int | None
+    ) -> bool:
+        """Write RELEASING, on condition that the locks are being lifted, or that the claim has ended."""
+        condition, values = may_become(PlatformHold.RELEASING)
+        if owner is None:
+            condition += " AND #state = :lifting AND epoch = :epoch"
+            values = values | {":lifting": HoldState.LIFTING}
+        else:
+            condition += " AND attribute_exists(ended_at)"
+        return self._table.update(
+            *hold_key(conversation_id, owner),
+            "SET platform = :platform",
+            condition,
+            {**values, ":epoch": epoch, ":platform": {"state": PlatformHold.RELEASING}},
+        )
+
+    def end_platform_release(self, conversation_id: ConversationId, owner: HoldOwner, at: datetime) -> bool:
+        """Write RELEASED, the event and the list, all or nothing."""
+        pk, sk = hold_key(conversation_id, owner)
+        event = CustodyEvent(
+            event_id=ulid(at, self._entropy(10)),
+            type=EventType.RELEASED_AT_PLATFORM,
+            conversation_id=conversation_id,
+            at=at,
+            matter_id=owner,
+        )
+        update = self._table.updating(
+            pk,
+            sk,
+            "SET platform = :platform",
+            "platform.#state = :releasing",
+            {":platform": {"state": PlatformHold.RELEASED}, ":releasing": PlatformHold.RELEASING},
+        )
+        writes = [update, self._table.putting_new(event_item(pk, event, self._entropy))]
+        if owner is None:
+            writes.append(self._table.deleting(PLATFORM_LIST, conversation_id))
+        return self._table.transact(*writes)
+
+    def platform_kept(self, conversation_id: ConversationId, owner: HoldOwner) -> None:
+        """Write HELD where RELEASING stands."""
+        self._table.update(
+            *hold_key(conversation_id, owner),
+            "SET platform = :platform",
+            "platform.#state = :releasing",
+            {":platform": {"state": PlatformHold.HELD}, ":releasing": PlatformHold.RELEASING},
+        )
+
+    def lifted(
+        self, conversation_id: ConversationId, epoch: int, release_id: ReleaseId, at: datetime
+    ) -> bool:
+        """Write LIFTED and the event, all or nothing."""
+        standing = self.hold(conversation_id).promise
+        try:
+            promise = standing.lifted(epoch)
+        except PromiseBroken:
+            return False
+        pk = conversation_key(conversation_id)
+        event = CustodyEvent(
+            event_id=ulid(at, self._entropy(10)),
+            type=EventType.LIFTED,
+            conversation_id=conversation_id,
+            at=at,
+            details={"release_id": release_id, "epoch": epoch},
+        )
+        return self._table.transact(
+            self._table.updating(
+                *promise_move(
+                    conversation_id,
+                    standing,
+                    promise,
+                    condition=" AND (attribute_not_exists(platform) OR platform.#state <> :releasing)",
+                    values={":releasing": PlatformHold.RELEASING},
+                )
+            ),
+            self._table.putting_new(event_item(pk, event, self._entropy)),
+        )
+
+
+class RelockLedger:
+    """Implements `ports.RelockBook`."""
+
+    def __init__(self, table: Table, *, entropy: Entropy = os.urandom) -> None:
+        self._table = table
+        self._entropy = entropy
+
+    def awaiting(self, conversation_id: ConversationId, epoch: int) -> Sequence[ObjectVersion]:
+        """Read the promise, then the receipts."""
+        pk = conversation_key(conversation_id)
+        if not _is_relocking(self._table.get(pk, "HOLD") or {}, epoch):
+            return []
+        return [read_receipt(item["entry"]).version for item in self._table.query(pk, "OBJ#")]
+
+    def relocked(self, conversation_id: ConversationId, epoch: int, at: datetime) -> bool:
+        """Write HELD and the event, all or nothing."""
+        pk = conversation_key(conversation_id)
+        event = CustodyEvent(
+            event_id=ulid(at, self._entropy(10)),
+            type=EventType.RELOCKED,
+            conversation_id=conversation_id,
+            at=at,
+            details={"epoch": epoch},
+        )
+        # Others may claim it meanwhile: their number is not asked.
+        update = self._table.updating(
+            pk,
+            "HOLD",
+            "SET #state = :held",
+            "#state = :relocking AND epoch = :epoch",
+            {":held": HoldState.HELD, ":relocking": HoldState.RELOCKING, ":epoch": epoch},
+        )
+        return self._table.transact(update, self._table.putting_new(event_item(pk, event, self._entropy)))
+
+    def note_repair(self, relock: Relock, at: datetime) -> bool:
+        """Write the event unless it exists."""
+        version = relock.version
+        event = CustodyEvent(
+            event_id=relock.event_id,
+            type=EventType.DRIFT_REPAIRED,
+            conversation_id=EvidenceKey.parse(version.key).conversation_id,
+            at=at,
+            details={"drift": "lock_lifted", "key": version.key, "version_id": version.version_id},
+        )
+        return self._table.put_new(event_item(object_key(version)[0], event, self._entropy))
+
+    def are_answered(self, relocks: Sequence[Relock]) -> Sequence[bool]:
+        """Look for a drift's event, and for what has become of a promise, a hundred a call."""
+        keys = [_answer_key(relock) for relock in relocks]
+        found = {
+            (item["pk"], item["sk"]): item
+            for item in self._table.get_many(keys, ("pk", "sk", "state", "active_claims", "epoch"))
+        }
+        return [
+            key in found
+            if relock.cause is RelockCause.DRIFT
+            else not _is_relocking(found.get(key, {}), relock.epoch)
+            for relock, key in zip(relocks, keys, strict=True)
+        ]
+
+
+def _record(conversation_id: ConversationId, item: Item) -> HoldRecord:
+    return HoldRecord(
+        conversation_id,
+        read_promise(item) or UNCLAIMED,
+        from_text(item["lease_until"]) if "lease_until" in item else None,
+        platform_hold(item),
+    )
+
+
+def _is_relocking(hold: Item, epoch: int) -> bool:
+    promise = read_promise(hold)
+    return promise is not None and promise.state is HoldState.RELOCKING and promise.epoch == epoch
+
+
+def _answer_key(relock: Relock) -> tuple[str, str]:
+    pk, _ = object_key(relock.version)
+    return pk, f"EVENT#{relock.event_id}" if relock.cause is RelockCause.DRIFT else "HOLD"
