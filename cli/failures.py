@@ -95,8 +95,14 @@ def _of_the_program(failure: HoldfastError) -> Refusal:
         if isinstance(failure, AwsRefused)
         else Exit.REFUSED
     )
-    remedy = remedy_for(name)
-    return Refusal(name, str(failure), exit_code, advice="" if remedy is UNKNOWN else remedy.advice)
+    remedy, faults = remedy_for(name), getattr(failure, "faults", ())
+    return Refusal(
+        name,
+        str(failure).partition(":")[0] if faults else str(failure),
+        exit_code,
+        found="\n".join(faults),
+        advice="" if remedy is UNKNOWN else remedy.advice,
+    )
 
 
 def _of_aws(failure: Exception) -> Refusal | None:

@@ -30,6 +30,7 @@ _LOOK, _ACT, _PROVE, _MEND = "Look", "Preserve and release", "Prove", "Mend"
 COMMANDS: Mapping[str, Entry] = {
     "matters": Entry("cli.status", "The matters, each with the state of its newest request.", _LOOK),
     "status": Entry("cli.status", "How far a matter has come, what is missing, what it waits for.", _LOOK),
+    "request": Entry("cli.request", "Send a discovery request, from a file or by questions.", _ACT),
     "why": Entry("cli.why", "Why something is held: its matters, locks, versions and history.", _LOOK),
 }
 

@@ -98,5 +98,6 @@ def run(deployment: HouseDeployment | House, *arguments: str, answers: str = "")
     assert "Traceback" not in for_people.output
     for_programs = runner.invoke(app, [*arguments, "--json"], obj=lambda *_: target, input=answers)
     assert for_people.exit_code == for_programs.exit_code
-    document = json.loads(for_programs.stdout or for_programs.stderr)
+    told = for_programs.stdout or for_programs.stderr
+    document = json.loads(told[told.index("{") :])  # the runner repeats what was typed before it
     return Shown(for_people.stdout, document, for_people.exit_code, for_people.stderr)
