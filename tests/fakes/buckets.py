@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,17 @@ from itertools import islice
 
 from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.tags import MAX_TAGS, TagPlan
-from holdfast.ports import Finding, ListingMark, OpenedObject, RecordFile, VersionPage
+from holdfast.errors import AwsRefused
+from holdfast.ports import (
+    Document,
+    ListingMark,
+    OpenedObject,
+    Reading,
+    RecordFile,
+    Unread,
+    VersionPage,
+    Wiring,
+)
 from tests.fakes.clock import NOON
 from tests.fakes.effects import Effects
 
@@ -105,20 +115,40 @@ def _subject(version: ObjectVersion) -> str:
     return f"{version.key}@{version.version_id}"
 
 
-class BucketSetupInMemory:
-    """Implements `ports.BucketSetup`."""
+QUEUE_ARN = "arn:aws:sqs:eu-central-1:111122223333:arrivals"
+AS_DEPLOYED: Mapping[Reading, Document] = {
+    Reading.OBJECT_LOCK: {"ObjectLockEnabled": "Enabled"},
+    Reading.VERSIONING: {"Status": "Enabled"},
+    Reading.NOTIFICATION: {
+        "arrival_queue": QUEUE_ARN,
+        "QueueConfigurations": [{"QueueArn": QUEUE_ARN, "Events": ["s3:ObjectCreated:*"]}],
+    },
+}
 
-    def __init__(
-        self, *, has_object_lock: bool = True, is_versioned: bool = True, is_wired: bool = True
-    ) -> None:
-        self._checks = {
-            "object lock": has_object_lock,
-            "versioning": is_versioned,
-            "arrival wiring": is_wired,
-        }
 
-    def findings(self) -> Sequence[Finding]:
-        return [Finding(check, "deploy again") for check, is_well in self._checks.items() if not is_well]
+@dataclass(slots=True)
+class WiringInMemory:
+    """Implements `ports.WiringSource`."""
+
+    documents: dict[Reading, Document | Unread] = field(default_factory=lambda: dict(AS_DEPLOYED))
+
+    def read(self) -> Wiring:
+        return dict(self.documents)
+
+
+@dataclass(slots=True)
+class CanariesInMemory:
+    """Implements `ports.Canaries`; whoever wants what S3 does then, says so."""
+
+    bucket: EvidenceInMemory
+    notify: Callable[[ObjectVersion], object] = lambda _: None
+    refusal: str = ""
+
+    def put_once(self, key: str, content: bytes) -> None:
+        if self.refusal:
+            raise AwsRefused(self.refusal)
+        if (key, "v1") not in self.bucket.stored:
+            self.notify(self.bucket.put(key, content))
 
 
 @dataclass(slots=True)

@@ -21,6 +21,9 @@ from holdfast.contracts.steps import (
     JobStarted,
     Opened,
     Opening,
+    Preflighted,
+    PreflightFinding,
+    Preflighting,
     Reconciled,
     Reconciling,
     Redrive,
@@ -66,9 +69,11 @@ from holdfast.steps.sweep_evidence import sweep_evidence
 from tests.events import load_event
 from tests.fakes.buckets import (
     ArrivalQueueInMemory,
+    CanariesInMemory,
     EvidenceInMemory,
     HashQueueInMemory,
     RecordFilesInMemory,
+    WiringInMemory,
     WorkFilesInMemory,
 )
 from tests.fakes.clock import HandDrivenClock
@@ -142,6 +147,8 @@ class House:
     data_wait: timedelta = timedelta()
     conversations: ConversationsInMemory = field(init=False)
     evidence: EvidenceInMemory = field(init=False)
+    wiring: WiringInMemory = field(default_factory=WiringInMemory)
+    canaries: CanariesInMemory = field(init=False)
     arrival_queue: ArrivalQueueInMemory = field(init=False)
     hash_queue: HashQueueInMemory = field(init=False)
     jobs: ExportJobsInMemory = field(init=False)
@@ -149,6 +156,7 @@ class House:
     def __post_init__(self) -> None:
         self.conversations = ConversationsInMemory(self.effects)
         self.evidence = EvidenceInMemory(self.effects)
+        self.canaries = CanariesInMemory(self.evidence)
         self.arrival_queue = ArrivalQueueInMemory(self.effects)
         self.hash_queue = HashQueueInMemory(self.effects)
         self.jobs = ExportJobsInMemory(self.clock)
@@ -215,8 +223,25 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def preflight(self, *checks: Check) -> Run:
-        return preflight(self.run, checks=checks, telemetry=self.telemetry)
+    def preflight(
+        self,
+        *checks: Check,
+        so_far: Preflighted | None = None,
+        execution_arn: str = EXECUTION,
+        report_only: bool = False,
+    ) -> Preflighted:
+        carried = so_far.model_dump(exclude={"done", "wait_s"}) if so_far else {}
+        return preflight(
+            Preflighting.model_validate(
+                self.run.model_dump() | carried | {"execution_arn": execution_arn, "report_only": report_only}
+            ),
+            checks=checks,
+            wiring=self.wiring,
+            canaries=self.canaries,
+            receipts=self.conversations,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
 
     def start_scope_query(self) -> ScopeRead:
         return start_scope_query(
@@ -428,9 +453,15 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def seal_custody(self, early_failure: Mapping[str, object] | None = None) -> Sealed:
+    def seal_custody(
+        self,
+        early_failure: Mapping[str, object] | None = None,
+        warnings: Sequence[PreflightFinding] = (),
+    ) -> Sealed:
         return seal_custody(
-            Sealing(**self.run.model_dump(), early_failure=dict(early_failure or {})),
+            Sealing(
+                **self.run.model_dump(), early_failure=dict(early_failure or {}), warnings=list(warnings)
+            ),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,

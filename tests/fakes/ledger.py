@@ -577,6 +577,10 @@ class ConversationsInMemory:
         digested = {fingerprint for folder in self.folders.values() for fingerprint in folder.digested}
         return frozenset(version.fingerprint for version in versions) & digested
 
+    def of_canaries(self, prefix: str) -> Sequence[Receipt]:
+        canaries = self.folders.get("CANARY", Folder()).receipts.values()
+        return [receipt for receipt in canaries if receipt.version.key.startswith(prefix)]
+
     def all_receipts(self) -> list[Receipt]:
         """List every receipt there is."""
         return [receipt for folder in self.folders.values() for receipt in folder.receipts.values()]

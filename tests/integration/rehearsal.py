@@ -18,7 +18,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from holdfast.contracts.compliance import read_manifest
-from holdfast.contracts.steps import Run
+from holdfast.contracts.steps import Preflighted, Run
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.ids import ExportJobId, MatterId, RequestId
 from holdfast.domain.manifest import Manifest
@@ -110,6 +110,7 @@ class Rehearsal:
         self.tokens = MemoryTokenStore()
         self._manifests: dict[str, bytes] = {}
         self.house = House(clock=self.clock, batch_size=self.batch_size, hash_limit_bytes=1 << 20)
+        self.house.canaries.notify = lambda version: self.house.secure_objects(messages(self.house, version))
         self.house.scope_source = AnalyticsScope(self.transport(), page_size=50)  # type: ignore[assignment]
         self.house.catalogue = RecordingMetadataCatalogue(self.transport())  # type: ignore[assignment]
         self.house.manifests = self  # type: ignore[assignment] # the house takes any adapter of the ports
@@ -294,7 +295,11 @@ class Rehearsal:
             case "OpenRequest":
                 return self.house.open_request(given["event"], given["execution_arn"])
             case "Preflight":
-                return self.house.preflight(lambda: self._setup.findings(MatterId(MATTER)))
+                return self.house.preflight(
+                    lambda: self._setup.findings(MatterId(MATTER)),
+                    so_far=Preflighted.model_validate(_BESIDES | given),
+                    execution_arn=given["execution_arn"],
+                )
             case "RecordBatchFailure":
                 name = "RecordFailure"
         step = getattr(self.house, _snake(name))
@@ -309,7 +314,8 @@ def _taken(step: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
     taken: dict[str, Any] = {}
     hints = get_type_hints(step)
     for name in signature(step).parameters:
-        kind = next(one for one in (*get_args(hints[name]), hints[name]) if one is not NoneType)
+        kinds = get_args(hints[name]) if NoneType in get_args(hints[name]) else (hints[name],)
+        kind = next(one for one in kinds if one is not NoneType)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             taken[name] = kind.model_validate(_BESIDES | given)
         elif name in given:

@@ -12,16 +12,16 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from holdfast.aws.buckets import EvidenceBucketSetup, EvidenceListingS3, EvidenceS3, RecordsS3, WorkS3
+from holdfast.aws.buckets import CanaryS3, EvidenceListingS3, EvidenceS3, RecordsS3, WorkS3
 from holdfast.aws.bus import RequestEventBus
 from holdfast.aws.queues import ArrivalSqs, HashSqs, StepFunctionsRuns
 from holdfast.contracts.arrivals import read_hash_request
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.tags import TagPlan
-from holdfast.errors import AwsUnavailable, ObjectUnreadable
+from holdfast.errors import AwsRefused, AwsUnavailable, ObjectUnreadable
 from holdfast.ports import (
     ArrivalQueue,
-    BucketSetup,
+    Canaries,
     EvidenceBucket,
     EvidenceListing,
     HashQueue,
@@ -33,7 +33,7 @@ from holdfast.ports import (
 )
 from tests.fakes.buckets import (
     ArrivalQueueInMemory,
-    BucketSetupInMemory,
+    CanariesInMemory,
     EvidenceInMemory,
     HashQueueInMemory,
     RecordFilesInMemory,
@@ -258,37 +258,42 @@ def test_a_version_that_does_not_exist_is_an_error_everywhere(evidence: Evidence
         evidence.bucket.tag(gone, TagPlan({}, ()))
 
 
-# --- whether the evidence bucket can keep the promise
-
-
-def _setup_of(kind: str, s3: Any, *, is_well: bool) -> BucketSetup:
-    if kind == "in memory":
-        return BucketSetupInMemory(has_object_lock=is_well, is_versioned=is_well, is_wired=is_well)
-    name = _bucket(s3, "evidence", **({"ObjectLockEnabledForBucket": True} if is_well else {}))
-    sqs = _client("sqs")
-    url = sqs.create_queue(QueueName="arrivals")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    if is_well:
-        s3.put_bucket_notification_configuration(
-            Bucket=name,
-            NotificationConfiguration={
-                "QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
-            },
-        )
-    return EvidenceBucketSetup(s3, bucket=name, queue_arn=arn)
+# --- canaries
 
 
 @pytest.mark.parametrize("kind", WHERE)
-def test_a_bucket_as_deployed_has_no_findings(kind: str, s3: Any) -> None:
-    assert list(_setup_of(kind, s3, is_well=True).findings()) == []
+def test_a_canary_is_put_once(kind: str, s3: Any) -> None:
+    fake, key = EvidenceInMemory(), "_holdfast/canary/2026-03-05/ab/cd.txt"
+    name = _bucket(s3, "evidence", ObjectLockEnabledForBucket=True)
+    canaries: Canaries = CanariesInMemory(fake) if kind == "in memory" else CanaryS3(s3, bucket=name)
+    listing: EvidenceListing = fake if kind == "in memory" else EvidenceListingS3(s3, bucket=name)
+
+    for content in (b"tweet", b"another"):
+        canaries.put_once(key, content)
+
+    (arrival,) = listing.page("", None).arrivals
+    assert (arrival.version.key, arrival.version.size_bytes) == (key, len(b"tweet"))
 
 
-@pytest.mark.parametrize("kind", WHERE)
-def test_everything_a_bucket_lacks_is_found_at_once_and_blocks(kind: str, s3: Any) -> None:
-    findings = _setup_of(kind, s3, is_well=False).findings()
+class _PutRefused:
+    """An S3 that takes nothing."""
 
-    assert [finding.check for finding in findings] == ["object lock", "versioning", "arrival wiring"]
-    assert all(finding.is_blocking for finding in findings)
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def put_object(self, **_: object) -> None:
+        raise ClientError({"Error": {"Code": self.code, "Message": "explicit deny"}}, "PutObject")
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "KMS.DisabledException"])
+def test_a_canary_that_is_denied_says_so_in_the_words_of_aws(code: str) -> None:
+    with pytest.raises(AwsRefused, match=f"PutObject: {code}: explicit deny"):
+        CanaryS3(_PutRefused(code), bucket="b").put_once("k", b"")
+
+
+def test_a_canary_that_may_be_taken_later_is_left_to_the_repetition() -> None:
+    with pytest.raises(ClientError):
+        CanaryS3(_PutRefused("SlowDown"), bucket="b").put_once("k", b"")
 
 
 # --- work and records

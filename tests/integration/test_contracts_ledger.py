@@ -825,6 +825,25 @@ def test_what_names_no_conversation_has_its_receipt_too(ledger: Ledger, key: str
     assert ledger.receipts.have([receipt.version]) == {receipt.version.fingerprint}
 
 
+def test_the_receipts_of_canaries_are_found_by_how_their_keys_begin(ledger: Ledger) -> None:
+    keys = [f"{CANARY_PREFIX}{name}" for name in ("2026-03-05/ab/1", "2026-03-05/ab/2", "2026-03-05/abc/1")]
+    for key in [*keys, "else/where"]:
+        ledger.receipts.write(
+            _receipt(
+                key,
+                role=Role.STRAY if key == "else/where" else Role.CANARY,
+                conversation_id=None,
+                recording_id=None,
+            )
+        )
+    ledger.receipts.add_digest(_receipt(keys[0]).version, "ab" * 32, LATER)
+
+    found = ledger.receipts.of_canaries(f"{CANARY_PREFIX}2026-03-05/ab/")
+
+    assert sorted(receipt.version.key for receipt in found) == keys[:2]
+    assert ledger.receipts.of_canaries(f"{CANARY_PREFIX}2026-03-06/") == []
+
+
 @pytest.mark.parametrize("shape", [str.lower, str.upper])
 def test_the_receipts_of_a_manifest_are_found_by_its_job_alone(
     ledger: Ledger, shape: Callable[[str], str]

@@ -21,7 +21,7 @@ from holdfast.observability import PowertoolsTelemetry
 from holdfast.ports import (
     ArrivalQueue,
     BatchBook,
-    BucketSetup,
+    Canaries,
     ClaimBook,
     DeletionSchedule,
     EvidenceBucket,
@@ -46,6 +46,7 @@ from holdfast.ports import (
     StandingBook,
     SweepBook,
     Telemetry,
+    WiringSource,
     WorkFiles,
 )
 from holdfast.settings import Settings
@@ -218,15 +219,23 @@ def evidence_listing() -> EvidenceListing:
 
 
 @cache
-def bucket_setup() -> BucketSetup:
-    """Give the checks of the evidence bucket."""
-    from holdfast.aws.buckets import EvidenceBucketSetup  # noqa: PLC0415
+def wiring() -> WiringSource:
+    """Give what AWS says of the stack."""
+    from holdfast.aws.wiring import StackWiring  # noqa: PLC0415
 
-    return EvidenceBucketSetup(
+    return StackWiring(
         _client("s3"),
         bucket=settings().text("EVIDENCE_BUCKET"),
         queue_arn=settings().text("ARRIVAL_QUEUE_ARN"),
     )
+
+
+@cache
+def canaries() -> Canaries:
+    """Give the probes in the evidence bucket."""
+    from holdfast.aws.buckets import CanaryS3  # noqa: PLC0415
+
+    return CanaryS3(_client("s3"), bucket=settings().text("EVIDENCE_BUCKET"))
 
 
 @cache
@@ -410,9 +419,8 @@ def _platform_setup() -> PlatformSetup:
 
 
 def preflight_checks(matter_id: MatterId) -> Sequence[Callable[[], Sequence[Finding]]]:
-    """Give every check of Preflight, settings first."""
+    """Give the checks of settings and platform."""
     return (
         lambda: [Finding("settings", fault) for fault in settings().faults()],
-        lambda: bucket_setup().findings(),
         lambda: _platform_setup().findings(matter_id),
     )

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from holdfast.domain.custody import Arrival, ObjectVersion, Receipt, Relock
 from holdfast.domain.evidence_key import EvidenceKey
@@ -263,7 +263,7 @@ class DeletionSchedule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing Preflight found; a blocking one stops the run."""
+    """One thing that a check of `doctor.checks` found; a blocking one stops the run."""
 
     check: str
     message: str
@@ -748,6 +748,9 @@ class ReceiptBook(Protocol):
     def digested(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         """Name the fingerprints of those versions whose digest was added, strongly consistent."""
 
+    def of_canaries(self, prefix: str) -> Sequence[Receipt]:
+        """Read the receipts of those of Preflight's probes whose keys begin so, strongly consistent."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListingMark:
@@ -932,11 +935,44 @@ class EvidenceListing(Protocol):
         """List up to a thousand versions whose keys begin with the prefix; delete markers are none."""
 
 
-class BucketSetup(Protocol):
-    """Whether the evidence bucket can keep the promise."""
+type Document = Mapping[str, Any]
+"""A configuration or policy, as AWS gives it."""
 
-    def findings(self) -> Sequence[Finding]:
-        """Check Object Lock, versioning and the arrival wiring; all findings at once."""
+
+class Reading(StrEnum):
+    """What is read of the way that evidence takes into the stack."""
+
+    OBJECT_LOCK = "object_lock"
+    VERSIONING = "versioning"
+    NOTIFICATION = "notification"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A reading that AWS denies us, in its own words."""
+
+    said: str
+
+
+type Wiring = Mapping[Reading, Document | Unread]
+
+
+class WiringSource(Protocol):
+    """What AWS says of the stack."""
+
+    def read(self) -> Wiring:
+        """Read everything there is to know; a reading that is denied does not hide the others."""
+
+
+class Canaries(Protocol):
+    """Preflight's probes: the only objects in the evidence bucket that the vendor has not written."""
+
+    def put_once(self, key: str, content: bytes) -> None:
+        """Put a probe, unless it is there; it then takes the way of all evidence.
+
+        Raises:
+            AwsRefused: S3 does not take it.
+        """
 
 
 class WorkFiles(Protocol):

@@ -16,7 +16,7 @@ ROOMS: Mapping[str, tuple[set[str], set[str]]] = {
     "ports": ({"domain"}, set()),
     "contracts": ({"contracts", "domain", "errors", "ports"}, {"pydantic", "rfc8785"}),
     "evidence": ({"evidence", "domain"}, {"rfc8785"}),
-    "doctor": ({"doctor", "domain", "errors"}, set()),
+    "doctor": ({"doctor", "domain", "errors", "ports"}, set()),
     "steps": (
         {"steps", "domain", "contracts", "evidence", "doctor", "ports", "errors"},
         {"pydantic"},

@@ -54,6 +54,8 @@ PARTS_OF_TRANSACTIONS = {
 }
 # What an adapter works on, where it is not told by a setting.
 PLACES = {"EvidenceS3": "EvidenceBucket", "StepFunctionsRuns": "PreserveMatter", "Table": "Ledger"}
+# What Preflight reads, by the client that it asks.
+PLACES_OF_CLIENTS = {"_s3": "EvidenceBucket"}
 SETTINGS = {
     "EVIDENCE_BUCKET": "EvidenceBucket",
     "RECORDS_BUCKET": "RecordsBucket",
@@ -78,7 +80,6 @@ class Program:
         used = {
             (factories[port], method) for port, method in self._methods(program, handler) if port in factories
         }
-        used |= {(name, "") for name in factories.values() if name == "preflight_checks"}
         return {need for factory, method in used for need in self._made_by(factory, method)}
 
     def calls_genesys(self, program: str) -> bool:
@@ -150,10 +151,6 @@ class Program:
             made = _last_name(node.func)
             if made in self._adapters and made != "Table":
                 yield from self._done_by(str(made), method, _place(str(made), body))
-            elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
-                asked = _last_name(node.func.value.func)
-                if asked in self._bootstrap and not method:  # checks that ask other factories
-                    yield from self._made_by(str(asked), node.func.attr)
 
     def _done_by(self, adapter: str, method: str, place: str) -> Iterator[Need]:
         known = _known([self._adapters[adapter]])
@@ -166,7 +163,9 @@ class Program:
             if not isinstance(node, ast.Attribute):
                 continue
             receiver = _last_name(node.value)
-            if receiver in {"_client", "_kms"}:
+            if receiver in PLACES_OF_CLIENTS and adapter == "StackWiring":
+                yield from ((action, PLACES_OF_CLIENTS[receiver]) for action in ACTIONS[node.attr])
+            elif receiver in {"_client", "_kms"}:
                 actions = (ON_VERSIONS if adapter == "EvidenceS3" else ACTIONS)[node.attr]
                 yield from ((action, place) for action in actions)
                 if adapter in {"WorkS3", "ManifestS3"} and node.attr == "get_object":

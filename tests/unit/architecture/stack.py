@@ -24,6 +24,7 @@ RESOURCELESS = re.compile(
 )
 SKIPPED = {"CKV_AWS_18", "CKV_AWS_27", "CKV_AWS_111", "CKV_AWS_115", "CKV_AWS_116", "CKV_AWS_117"}
 LOCKS = "s3:PutObjectLegalHold"
+CANARIES = "${EvidenceBucket.Arn}/_holdfast/canary/*"
 NEVER = re.compile(
     r"s3:(Delete|Bypass|PutObjectRetention|PutBucket|PutLifecycle)|dynamodb:(DeleteTable|BatchWrite)"
     r"|kms:(Schedule|Disable)"
@@ -193,7 +194,8 @@ def boundaries(template: Template) -> Iterator[str]:
     """Only the arrival path touches evidence; the side that holds at the platform writes its plans, and no
     other object.
 
-    Reconcile alone may read manifests, and see whether there is one.
+    Reconcile alone may read manifests, and see whether there is one; Preflight alone writes, and canaries
+    only.
     """
     for side in ("conductor", "export", "hold", "standing"):
         for name in sorted(sides(template)[side]):
@@ -203,7 +205,9 @@ def boundaries(template: Template) -> Iterator[str]:
                     if re.search(r"LegalHold|Tagging|Retention", action):
                         yield f"{name}: of the {side} side, and may {action}"
                     if on_evidence and not (
-                        action.startswith("s3:GetBucket") or _concerns_manifests(name, action, statement)
+                        action.startswith("s3:GetBucket")
+                        or _concerns_manifests(name, action, statement)
+                        or _concerns_canaries(name, action, statement)
                     ):
                         yield f"{name}: of the {side} side, and may {action} recordings"
                     if (
@@ -216,6 +220,10 @@ def boundaries(template: Template) -> Iterator[str]:
 
 def _concerns_plans(name: str, statement: dict[str, Any]) -> bool:
     return name == "PlanHolds" and statement["Resource"] == [{"Fn::Sub": "${WorkBucket.Arn}/holds/*"}]
+
+
+def _concerns_canaries(name: str, action: str, statement: dict[str, Any]) -> bool:
+    return (name, action, statement["Resource"]) == ("Preflight", "s3:PutObject", [{"Fn::Sub": CANARIES}])
 
 
 def _concerns_manifests(name: str, action: str, statement: dict[str, Any]) -> bool:
@@ -248,21 +256,36 @@ def locks(template: Template) -> Iterator[str]:
 
 def evidence_policy(template: Template) -> Iterator[str]:
     """The bucket itself denies to everybody what no role should have anyway."""
-    denied: dict[str, Any] = {}
+    denied: dict[tuple[str, str], Any] = {}
     policy = template["Resources"]["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"]
     for statement in statements(policy):
         if statement["Effect"] == "Deny" and statement["Principal"] == "*":
-            denied |= {action: statement.get("Condition", "always") for action in statement["Action"]}
-    writer = {"Fn::GetAtt": ["GenesysWriterRole", "Arn"]}
+            where = _where(statement)
+            denied |= {
+                (action, where): statement.get("Condition", "always") for action in statement["Action"]
+            }
+
+    def but(role: str) -> object:
+        return {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": [role, "Arn"]}}}
+
     wanted = {
-        LOCKS: {"StringEquals": {"s3:object-lock-legal-hold": "OFF"}},
-        "s3:DeleteObject": "always",
-        "s3:DeleteObjectVersion": "always",
-        "s3:PutObject": {"ArnNotEquals": {"aws:PrincipalArn": writer}},
+        (LOCKS, "all"): {"StringEquals": {"s3:object-lock-legal-hold": "OFF"}},
+        ("s3:DeleteObject", "all"): "always",
+        ("s3:DeleteObjectVersion", "all"): "always",
+        ("s3:PutObject", "all but canaries"): but("GenesysWriterRole"),
+        ("s3:PutObject", "canaries"): but("PreflightRole"),
     }
-    for action, when in wanted.items():
-        if denied.get(action) != when:
-            yield f"EvidenceBucketPolicy: does not deny {action} as it should"
+    for (action, where), when in wanted.items():
+        if denied.get((action, where)) != when:
+            yield f"EvidenceBucketPolicy: does not deny {action} of {where} as it should"
+
+
+def _where(statement: Statement) -> str:
+    """Tell which objects of the evidence bucket a statement is about."""
+    if statement["Resource"]:
+        named = json.dumps(statement["Resource"])
+        return "canaries" if CANARIES in named else "all" if ".Arn}/*" in named else "none"
+    return "all but canaries" if statement["NotResource"] == {"Fn::Sub": CANARIES} else "some"
 
 
 def vendor(template: Template) -> Iterator[str]:

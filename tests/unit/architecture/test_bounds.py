@@ -28,6 +28,7 @@ from holdfast.steps.acquire_job_slot import slot_wait_s
 from holdfast.steps.confirm_holds import MAX_LOOKS
 from holdfast.steps.place_holds import MAX_CHUNKS, MOST_CONFLICT_PAUSES
 from holdfast.steps.plan_export_round import MAX_ROUNDS
+from holdfast.steps.preflight import LOOK_WAITS_S
 from holdfast.steps.read_scope_pages import SELECTING_DEADLINE, query_wait_s
 from holdfast.steps.reconcile import delivery_wait_s
 from holdfast.steps.seal_custody import PART_CONVERSATIONS
@@ -116,6 +117,7 @@ def a_query(selecting_s: float) -> int:
 
 
 LOOPS: Mapping[str, Callable[[Matter], Loop]] = {
+    "AwaitCanary": lambda _: Loop(len(LOOK_WAITS_S)),
     "AwaitData": lambda _: Loop(1, LONGEST_DATA_WAIT_S, within_s=most("DataWaitSeconds")),
     # All queries' own time, and a start of each; then pages and claims.
     "AwaitScope": lambda matter: Loop(

@@ -269,19 +269,50 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
     "a bucket that lets a hold be lifted": (
         "evidence_policy",
         lambda r: statement(r, "EvidenceBucketPolicy", 2).update(Effect="Allow"),
-        "does not deny s3:PutObjectLegalHold",
+        "does not deny s3:PutObjectLegalHold of all",
     ),
     "a bucket that lets some delete": (
         "evidence_policy",
         lambda r: statement(r, "EvidenceBucketPolicy", 1).update(
             Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}
         ),
-        "does not deny s3:DeleteObject as",
+        "does not deny s3:DeleteObject of all as",
     ),
     "a bucket that lets others write": (
         "evidence_policy",
         lambda r: statement(r, "EvidenceBucketPolicy", 3).update(Action="s3:PutObjectAcl"),
-        "does not deny s3:PutObject as",
+        "does not deny s3:PutObject of all but canaries as",
+    ),
+    "a bucket that lets others write more than canaries": (
+        "evidence_policy",
+        lambda r: statement(r, "EvidenceBucketPolicy", 3).update(
+            NotResource={"Fn::Sub": "${EvidenceBucket.Arn}/_holdfast/*"}
+        ),
+        "does not deny s3:PutObject of all but canaries as",
+    ),
+    "a bucket that lets the vendor write canaries": (
+        "evidence_policy",
+        lambda r: statement(r, "EvidenceBucketPolicy", 4).update(
+            Condition={"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["GenesysWriterRole", "Arn"]}}}
+        ),
+        "does not deny s3:PutObject of canaries as",
+    ),
+    "a Preflight that writes more than canaries": (
+        "boundaries",
+        lambda r: statement(r, "PreflightRole", 1).update(Resource=EVIDENCE),
+        "Preflight: of the conductor side, and may s3:PutObject recordings",
+    ),
+    "a Preflight that reads canaries": (
+        "boundaries",
+        lambda r: statement(r, "PreflightRole", 1).update(Action="s3:GetObject"),
+        "Preflight: of the conductor side, and may s3:GetObject recordings",
+    ),
+    "a reconciliation that writes canaries": (
+        "boundaries",
+        lambda r: grant(
+            r, "ReconcileRole", "s3:PutObject", {"Fn::Sub": "${EvidenceBucket.Arn}/_holdfast/canary/*"}
+        ),
+        "Reconcile: of the conductor side, and may s3:PutObject recordings",
     ),
     "a vendor without its external id": (
         "vendor",

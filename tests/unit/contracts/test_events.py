@@ -14,6 +14,7 @@ from holdfast.contracts.steps import (
     HoldCursor,
     HoldPlanning,
     Opening,
+    Preflighting,
     Reconciling,
     Redrive,
     Run,
@@ -27,7 +28,7 @@ from tests.events import FOLDER, load_event
 TAKES: dict[str, type[BaseModel]] = {
     "open_request": Opening,
     "record_standing_matter": Opening,
-    "preflight": Run,
+    "preflight": Preflighting,
     "start_scope_query": Run,
     "read_scope_pages": ScopeReading,
     "plan_export_round": ExportRound,

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC
 from typing import Any
@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.tags import TagPlan
-from holdfast.errors import ObjectUnreadable
-from holdfast.ports import Finding, ListingMark, OpenedObject, RecordFile, VersionPage
+from holdfast.errors import AwsRefused, ObjectUnreadable
+from holdfast.ports import ListingMark, OpenedObject, RecordFile, VersionPage
 
 CHUNK_BYTES = 1 << 20
 SPOOL_BYTES = 32 << 20
@@ -102,43 +102,24 @@ class EvidenceListingS3:
         )
 
 
-class EvidenceBucketSetup:
-    """Implements `ports.BucketSetup`."""
+class CanaryS3:
+    """Implements `ports.Canaries`."""
 
-    def __init__(self, client: Any, *, bucket: str, queue_arn: str) -> None:
+    def __init__(self, client: Any, *, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
-        self._queue_arn = queue_arn
 
-    def findings(self) -> Sequence[Finding]:
-        """Check what a lock and an arrival need."""
-        return [*self._object_lock(), *self._versioning(), *self._notifications()]
-
-    def _object_lock(self) -> Iterator[Finding]:
+    def put_once(self, key: str, content: bytes) -> None:
+        """Put the object on condition that there is none; what is denied is a finding, not a failure."""
         try:
-            answer = self._client.get_object_lock_configuration(Bucket=self._bucket)
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=content, IfNoneMatch="*")
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ObjectLockConfigurationNotFoundError":
+            said = error.response["Error"]
+            if said["Code"] == "PreconditionFailed":
+                return
+            if said["Code"] != "AccessDenied" and not said["Code"].startswith("KMS."):
                 raise
-            answer = {}
-        if answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") != "Enabled":
-            yield Finding(
-                "object lock", "the evidence bucket has no Object Lock; nothing in it could be held"
-            )
-
-    def _versioning(self) -> Iterator[Finding]:
-        if self._client.get_bucket_versioning(Bucket=self._bucket).get("Status") != "Enabled":
-            yield Finding(
-                "versioning", "the evidence bucket is not versioned; an upload could replace another"
-            )
-
-    def _notifications(self) -> Iterator[Finding]:
-        answer = self._client.get_bucket_notification_configuration(Bucket=self._bucket)
-        queues = {queue["QueueArn"] for queue in answer.get("QueueConfigurations", ())}
-        if self._queue_arn not in queues:
-            yield Finding(
-                "arrival wiring", "the evidence bucket does not notify the arrival queue; deploy again"
-            )
+            raise AwsRefused(f"PutObject: {said['Code']}: {said.get('Message', '')}") from None
 
 
 class WorkS3:

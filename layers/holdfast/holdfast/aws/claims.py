@@ -411,6 +411,11 @@ class ReceiptLedger:
         keys = ((object_key(one)[0], f"EVENT#{digest_event_id(one)}") for one in versions)
         return frozenset(item["fingerprint"] for item in self._table.get_many(keys, ("fingerprint",)))
 
+    def of_canaries(self, prefix: str) -> Sequence[Receipt]:
+        """Read the partition of the probes, which has some hundreds a year."""
+        receipts = (read_receipt(item["entry"]) for item in self._table.query(Role.CANARY.upper(), "OBJ#"))
+        return [receipt for receipt in receipts if receipt.version.key.startswith(prefix)]
+
 
 def read_receipt(entry: bytes) -> Receipt:
     """Read a receipt back from its entry."""

@@ -18,6 +18,7 @@ from holdfast.contracts.request import MAX_NAMED_FAULTS
 from holdfast.domain.ids import BatchId, MatterId, RequestId
 from holdfast.ports import SlotOwner
 
+MAX_FINDING, MAX_FINDINGS = 400, 16
 MAX_ERROR, MAX_FAULT, MAX_EXPLANATION, MAX_HEADLINE = 256, 200, 2_000, 6_000
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -163,6 +164,44 @@ class StandingRuns(_Message):
     stuck: int
 
 
+class PreflightFinding(_Message):
+    """What a check of `doctor.checks` found."""
+
+    check: Annotated[str, Field(max_length=40, pattern=ASCII)]
+    message: Annotated[
+        str,
+        BeforeValidator(lambda text: str(_told(text, MAX_FINDING)).encode("ascii", "replace").decode()),
+        Field(max_length=MAX_FINDING, pattern=ASCII),
+    ]
+    is_blocking: bool
+
+
+PreflightFindings = list[PreflightFinding]
+
+
+class Preflighting(Run):
+    """Where Preflight stands: how often it has looked for its canary, and what it found before that.
+
+    `report_only`: findings are answered, and none stops anything.
+    """
+
+    execution_arn: str
+    looks: int = 0
+    canary_key: str = ""
+    findings: PreflightFindings = []
+    report_only: bool = False
+
+
+class Preflighted(_Message):
+    """Call again from here after `wait_s`, unless `done`."""
+
+    done: bool
+    looks: int
+    wait_s: int
+    canary_key: ObjectKey
+    findings: Annotated[PreflightFindings, Field(max_length=MAX_FINDINGS)]
+
+
 class ScopeReading(Run):
     """Where reading the scope stands: in the slice from `slice_start` of `slice_s` seconds, after `pages` of
     all slices. Its query was asked for at `asked_at`, the first slice's at `began_at`; without a `query_id`
@@ -305,9 +344,12 @@ class HoldProgress(_Message):
 
 
 class Sealing(Run):
-    """Which request gets its verdict; `early_failure` is the error that early protection ended with."""
+    """Which request gets its verdict; `early_failure` is the error that early protection ended with,
+    `warnings` what Preflight found and nothing stopped for.
+    """
 
     early_failure: dict[str, object] = {}
+    warnings: PreflightFindings = []
 
 
 class Sealed(_Message):

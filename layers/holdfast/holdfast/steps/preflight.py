@@ -1,28 +1,109 @@
-"""Look for whatever would stop the run half-way, before anything moves."""
+"""Look for whatever would stop the run half-way, before anything moves.
 
+Whether evidence would be secured is tried: a canary, which takes the way of all evidence, must have its
+receipt. One a day is enough, unless the wiring has changed since; a run puts one at most.
+"""
+
+import hashlib
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from holdfast.contracts.steps import Run
-from holdfast.errors import PreflightBlocked, SettingsInvalid
-from holdfast.ports import Counter, Finding, Telemetry
+from holdfast.contracts.steps import MAX_FINDINGS, Preflighted, PreflightFinding, Preflighting
+from holdfast.doctor.checks import told
+from holdfast.doctor.wiring import wiring_digest, wiring_findings
+from holdfast.domain.custody import Receipt
+from holdfast.domain.evidence_key import CANARY_PREFIX
+from holdfast.domain.waits import MIN_WAIT_S
+from holdfast.errors import AwsRefused, PreflightBlocked, SettingsInvalid
+from holdfast.ports import Canaries, Clock, Counter, Finding, ReceiptBook, Telemetry, Wiring, WiringSource
 
 type Check = Callable[[], Sequence[Finding]]
 
+# An arrival is secured within seconds, if nothing is wrong and nothing else is arriving. Five minutes in all.
+LOOK_WAITS_S = (2, 3, 5, 10, 20, 30, 60, 60, 120)
 
-def preflight(run: Run, *, checks: Sequence[Check], telemetry: Telemetry) -> Run:
-    """Run every check and report everything at once.
+
+def preflight(
+    run: Preflighting,
+    *,
+    checks: Sequence[Check],
+    wiring: WiringSource,
+    canaries: Canaries,
+    receipts: ReceiptBook,
+    clock: Clock,
+    telemetry: Telemetry,
+) -> Preflighted:
+    """Run every check and report everything at once; then wait until the canary of the day is secured.
 
     Raises:
-        PreflightBlocked: names each blocking finding and its remedy.
+        PreflightBlocked: names each blocking finding, its layer and its remedy.
     """
-    findings = list(dict.fromkeys(finding for check in checks for finding in _findings(check)))
-    for finding in findings:
-        telemetry.warn("preflight_finding", check=finding.check)
+    findings, canary_key = [_finding(one) for one in run.findings], run.canary_key
+    if not run.looks:
+        seen = wiring.read()
+        found = [*(finding for check in checks for finding in _findings(check)), *wiring_findings(seen)]
+        findings, canary_key = list(dict.fromkeys(found)), _canary_key(run, clock.now(), seen)
+        for finding in findings:
+            telemetry.warn("preflight_finding", check=finding.check)
+    if any(finding.is_blocking for finding in findings):
+        return _concluded(run, canary_key, findings, telemetry)
+    if secured := receipts.of_canaries(canary_key.rpartition("/")[0] + "/"):
+        return _concluded(run, canary_key, [*findings, *_of_receipts(secured)], telemetry)
+    if not run.looks:
+        try:
+            canaries.put_once(canary_key, canary_key.encode())
+        except AwsRefused as refused:
+            finding = Finding("canary", f"S3 does not take it: {refused}")
+            return _concluded(run, canary_key, [*findings, finding], telemetry)
+    if run.looks == len(LOOK_WAITS_S):
+        silent = Finding("canary", f"{canary_key} has no receipt after {sum(LOOK_WAITS_S)} s")
+        return _concluded(run, canary_key, [*findings, silent], telemetry)
+    return _answer(canary_key, findings, looks=run.looks + 1, wait_s=LOOK_WAITS_S[run.looks])
+
+
+def _canary_key(run: Preflighting, now: datetime, wiring: Wiring) -> str:
+    """Name the canary of this run; before the last slash stands what the canary of any other run has in
+    common with it, which then serves as well.
+    """
+    name = hashlib.sha256(f"{run.matter_id}/{run.request_id}/{run.execution_arn}".encode()).hexdigest()
+    return f"{CANARY_PREFIX}{now.date().isoformat()}/{wiring_digest(wiring)}/{name[:16]}.txt"
+
+
+def _of_receipts(receipts: Sequence[Receipt]) -> Sequence[Finding]:
+    """Judge how canaries were secured: all bytes of one must have been read. Its content is its key."""
+    if any(one.sha256 == hashlib.sha256(one.version.key.encode()).hexdigest() for one in receipts):
+        return ()
+    return [Finding("canary", "it was locked, and could not be read; evidence would have no digest")]
+
+
+def _concluded(
+    run: Preflighting, canary_key: str, findings: Sequence[Finding], telemetry: Telemetry
+) -> Preflighted:
     blocking = [finding for finding in findings if finding.is_blocking]
-    if blocking:
+    if blocking and not run.report_only:
         telemetry.count(Counter.EXCEPTIONS, len(blocking))
-        raise PreflightBlocked("; ".join(f"{finding.check}: {finding.message}" for finding in blocking))
-    return run
+        raise PreflightBlocked("; ".join(told(finding) for finding in blocking))
+    return _answer(canary_key, findings)
+
+
+def _answer(
+    canary_key: str, findings: Sequence[Finding], *, looks: int = 0, wait_s: int = MIN_WAIT_S
+) -> Preflighted:
+    first = sorted(findings, key=lambda finding: not finding.is_blocking)[:MAX_FINDINGS]
+    return Preflighted(
+        done=not looks,
+        looks=looks,
+        wait_s=wait_s,
+        canary_key=canary_key,
+        findings=[
+            PreflightFinding(check=one.check, message=one.message, is_blocking=one.is_blocking)
+            for one in first
+        ],
+    )
+
+
+def _finding(document: PreflightFinding) -> Finding:
+    return Finding(document.check, document.message, document.is_blocking)
 
 
 def _findings(check: Check) -> Sequence[Finding]:

@@ -366,6 +366,7 @@ def seal_custody(
         if summed_up is None:
             return Sealed(done=False, wait_s=MIN_WAIT_S, matter_id=run.matter_id, request_id=run.request_id)
         verdict, summary = summed_up
+        summary["warnings"] = [f"{warning.check}: {warning.message}" for warning in run.warnings]
         if not record.state.is_terminal:
             requests.advance(record, verdict, summary=summary)
         record = requests.read(run.matter_id, run.request_id)
@@ -427,6 +428,7 @@ def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> st
         + (f" {alone} of the conversations stand on the S3 lock alone." if alone else "")
         + _reused(summary["reused"])
         + "".join(f" {explanation}" for explanation in summary["explanations"])
+        + "".join(f" Preflight warned of {warning}." for warning in summary["warnings"])
     )
 
 

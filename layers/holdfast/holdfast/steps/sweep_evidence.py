@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from holdfast.contracts.arrivals import write_arrival
 from holdfast.contracts.steps import Sweep, Swept
 from holdfast.domain.custody import Arrival
-from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.ports import (
     ArrivalQueue,
     Clock,
@@ -59,11 +58,7 @@ def sweep_evidence(
 
 
 def _lost(arrivals: Sequence[Arrival], receipts: ReceiptBook, until: datetime) -> list[Arrival]:
-    """Choose what has had its time and has no receipt; Preflight waits for its canaries itself."""
-    due = [
-        arrival
-        for arrival in arrivals
-        if arrival.arrived_at <= until and EvidenceKey.parse(arrival.version.key).role is not Role.CANARY
-    ]
+    """Choose what has had its time and has no receipt: a canary is locked like everything else."""
+    due = [arrival for arrival in arrivals if arrival.arrived_at <= until]
     receipted = receipts.have([arrival.version for arrival in due])
     return [arrival for arrival in due if arrival.version.fingerprint not in receipted]
