@@ -60,4 +60,5 @@ def _keys(service: str, action: str, body: bytes) -> dict[str, Any]:
         context = document.get("EncryptionContext") or {}
         return {f"kms:encryptioncontext:{name.lower()}": value for name, value in context.items()}
     keys = [document.get(part, {}).get("pk", {}).get("S") for part in ("Key", "Item")]
+    keys.append(document.get("ExpressionAttributeValues", {}).get(":pk", {}).get("S"))  # of a query
     return {"dynamodb:leadingkeys": [key for key in keys if key]}
