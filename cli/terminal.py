@@ -60,7 +60,8 @@ class Terminal:
         if self.as_json:
             self.out.file.write(as_json(answer.document) + "\n")
         else:
-            self.out.print(answer.page)
+            # Lines of plain text are never folded: ids and digests are there to be copied.
+            self.out.print(answer.page, soft_wrap=True)
 
     def refuse(self, refusal: Refusal) -> None:
         """Show why a command failed."""

@@ -68,6 +68,9 @@ class HouseDeployment:
         self.parking = self.house.parking
         self.work_files = self.house.files
 
+    def output(self, name: str) -> str:
+        return {"EvidenceBucket": self.house.evidence.name}[name]
+
     def send(self, bus: str, detail_type: str, detail: Mapping[str, Any]) -> str:
         self.sent.append((bus, detail_type, detail))
         return f"event-{len(self.sent)}"
