@@ -168,14 +168,25 @@ class WorkFilesInMemory:
 
 @dataclass(slots=True)
 class RecordFilesInMemory:
-    """Implements `ports.RecordFiles`."""
+    """Implements `ports.RecordFiles` and `ports.RecordShelf`."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    effects: Effects = field(default_factory=Effects)
 
     def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
-        content = b"".join(line + b"\n" for line in lines)
+        return self.put_once(key, (line + b"\n" for line in lines))
+
+    def put_once(self, key: str, chunks: Iterable[bytes]) -> RecordFile:
+        content = b"".join(chunks)
+        self.effects.happen("record", key)
         standing = self.files.setdefault(key, content)
         return RecordFile(key, hashlib.sha256(standing).hexdigest(), len(standing))
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        content = self.files.get(key)
+        if content is None:
+            return None
+        return (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
 
 
 class ArrivalQueueInMemory:

@@ -61,6 +61,7 @@ class Counter(StrEnum):
     THROTTLES = "Throttles"
     PARKED = "Parked"
     ARRIVALS_SWEPT = "ArrivalsSwept"
+    PACKAGES_WRITTEN = "PackagesWritten"
     STANDING_RUNS_ASKED_FOR = "StandingRunsAskedFor"
     STANDING_MATTERS_STUCK = "StandingMattersStuck"
 
@@ -999,6 +1000,16 @@ class RecordFiles(Protocol):
 
     def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
         """Write a file line by line, each ended by a newline, unless it exists; answer what stands there."""
+
+
+class RecordShelf(Protocol):
+    """The records bucket, from the side that puts packages together: read all, write once."""
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        """Read a file chunk by chunk; None if it does not exist."""
+
+    def put_once(self, key: str, chunks: Iterable[bytes]) -> RecordFile:
+        """Write a file, unless it exists; answer what stands there. The chunks are read in any case."""
 
 
 class ArrivalQueue(Protocol):

@@ -146,19 +146,23 @@ class WorkS3:
 
 
 class RecordsS3:
-    """Implements `ports.RecordFiles`."""
+    """Implements `ports.RecordFiles` and `ports.RecordShelf`."""
 
     def __init__(self, client: Any, *, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
-        """Spool the lines, then put the file on condition that there is none."""
+        """Put the lines, each with its end."""
+        return self.put_once(key, (line + b"\n" for line in lines))
+
+    def put_once(self, key: str, chunks: Iterable[bytes]) -> RecordFile:
+        """Spool the chunks, then put the file on condition that there is none."""
         digest = hashlib.sha256()
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-            for line in lines:
-                spool.write(line + b"\n")
-                digest.update(line + b"\n")
+            for chunk in chunks:
+                spool.write(chunk)
+                digest.update(chunk)
             size_bytes = spool.tell()
             spool.seek(0)
             try:
@@ -176,6 +180,21 @@ class RecordsS3:
                 standing = self._client.head_object(Bucket=self._bucket, Key=key)
                 return RecordFile(key, standing["Metadata"]["sha256"], standing["ContentLength"])
         return RecordFile(key, digest.hexdigest(), size_bytes)
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        """Get the file; its bytes are asked for as they are needed."""
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise
+        return _chunks_of(body)
+
+
+def _chunks_of(body: Any) -> Iterator[bytes]:
+    with closing(body):
+        yield from body.iter_chunks(CHUNK_BYTES)
 
 
 def _named(version: ObjectVersion) -> dict[str, str]:

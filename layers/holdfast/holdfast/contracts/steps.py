@@ -369,6 +369,20 @@ class Sealed(_Message):
     summary: Annotated[dict[str, object], AfterValidator(MaxJson(60_000))] = {}
 
 
+class Packing(_Message):
+    """Which matter's package to write."""
+
+    matter_id: MatterName
+
+
+class Packed(_Message):
+    """Where a matter's package lies in the records bucket, and as of which seal."""
+
+    matter_id: MatterName
+    package_key: ObjectKey
+    sequence: int
+
+
 class Failing(_Message):
     """What a workflow caught: its state at that moment, and the error as Step Functions has it."""
 
