@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.exits import Exit
-from holdfast.doctor.refusals import UNKNOWN, remedy_for
+from holdfast.doctor.explanation import Layer
 from holdfast.errors import AwsRefused, HoldfastError, TransientError
 
 _DEBUG = "set HOLDFAST_TRACEBACK=1 to see where, and report it"
@@ -95,13 +95,16 @@ def _of_the_program(failure: HoldfastError) -> Refusal:
         if isinstance(failure, AwsRefused)
         else Exit.REFUSED
     )
-    remedy, faults = remedy_for(name), getattr(failure, "faults", ())
+    # The rules are loaded where something failed, and not for every command.
+    from holdfast.doctor.explain import explain_error
+
+    told, faults = explain_error(name, str(failure)), getattr(failure, "faults", ())
     return Refusal(
         name,
         str(failure).partition(":")[0] if faults else str(failure),
         exit_code,
         found="\n".join(faults),
-        advice="" if remedy is UNKNOWN else remedy.advice,
+        advice="" if told.layer is Layer.UNKNOWN else told.advice,
     )
 
 

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry("cli.status", "How far a matter has come, what is missing, what it waits for.", _LOOK),
     "request": Entry("cli.request", "Send a discovery request, from a file or by questions.", _ACT),
     "why": Entry("cli.why", "Why something is held: its matters, locks, versions and history.", _LOOK),
+    "doctor": Entry("cli.doctor", "Who said no, and what to do about it.", _MEND),
 }
 
 

@@ -19,6 +19,7 @@ import rfc8785
 import yaml
 from moto import mock_aws
 
+from cli.doctor_page import rewritten
 from holdfast import ports
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
@@ -31,7 +32,7 @@ from holdfast.aws.table import Table, from_wire
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.doctor.checks import CHECKS
-from holdfast.doctor.refusals import REMEDIES
+from holdfast.doctor.rules import OURS
 from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import (
@@ -79,8 +80,8 @@ from local.genesys.server import Simulator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-GENESYS, ARCHITECTURE, CUSTODY = (
-    (ROOT / f"docs/{name}.md").read_text() for name in ("genesys", "architecture", "custody")
+GENESYS, ARCHITECTURE, CUSTODY, DOCTOR = (
+    (ROOT / f"docs/{name}.md").read_text() for name in ("genesys", "architecture", "custody", "doctor")
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -420,10 +421,11 @@ def test_every_other_call_needs_no_permission() -> None:
     assert all(f"`{call}`" in GENESYS for call in ALWAYS_ALLOWED)
 
 
-def test_every_refusal_is_documented_with_its_layer_and_remedy() -> None:
-    documented = {code(name)[0]: (layer, advice) for name, layer, advice in table(GENESYS, "refusals")}
-
-    assert documented == {name: (remedy.layer, remedy.advice) for name, remedy in REMEDIES.items()}
+def test_the_causes_are_documented_as_the_rules_have_them() -> None:
+    assert rewritten(DOCTOR) == DOCTOR, "run python -m cli.doctor_page"
+    assert {code(name)[0]: layer for name, layer, _ in table(DOCTOR, "errors")[:-1]} == {
+        cause.id: cause.layer for cause in OURS
+    }
 
 
 def test_every_check_of_preflight_is_documented() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast import errors
 from holdfast.contracts.steps import Failing, FailureRecorded
-from holdfast.doctor.refusals import remedy_for
+from holdfast.doctor.explain import explain_error
 from holdfast.domain.ids import (
     BATCH_ID_PATTERN,
     MATTER_ID_PATTERN,
@@ -42,10 +42,10 @@ def record_failure(
     next round of exports goes on with it.
     """
     error, message = innermost_error(failing.input.get("failure"))
-    remedy = remedy_for(error)
+    told = explain_error(error, message)
     # A nested workflow that failed has explained itself already.
     is_explained = message.startswith(f"{error}: ")
-    advice = f"{error}: {message} [layer: {remedy.layer}] What to do: {remedy.advice}."
+    advice = f"{error}: {message} [layer: {told.layer}] What to do: {told.advice}."
     explanation = (message if is_explained else advice)[:MAX_EXPLANATION]
     # When the very first step fails, the ids are still where the event has them, and unchecked.
     ids = {**_mapping(failing.input.get("detail")), **failing.input}
@@ -68,7 +68,7 @@ def record_failure(
                 left = replace(batch, state=BatchState.FAILED, ended_at=now, explanation=explanation)
             batches.advance(left)
     telemetry.count(Counter.RUNS_FAILED)
-    telemetry.warn("run_failed", workflow=failing.workflow, error=error, layer=remedy.layer, is_ours=is_ours)
+    telemetry.warn("run_failed", workflow=failing.workflow, error=error, layer=told.layer, is_ours=is_ours)
     return FailureRecorded(matter_id=matter_id, request_id=request_id, error=error, explanation=explanation)
 
 

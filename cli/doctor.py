@@ -1,0 +1,90 @@
+"""`holdfast doctor`: who said no, on what evidence, and what to do about it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
+
+from cli.command import command
+from cli.failures import NotAccepted, NotKnown
+from cli.terminal import Answer, Terminal
+from holdfast.doctor.explain import explain as explained
+from holdfast.doctor.explanation import Explanation
+from holdfast.doctor.refusal import RefusalUnreadable, read_refusal
+
+_FORM = "the fields source, http_status, headers, body and context; docs/doctor.md shows an example"
+
+app = typer.Typer(help="Who said no, and what to do about it.")
+
+
+@app.callback()
+def doctor() -> None:
+    """Who said no, and what to do about it."""
+
+
+@command(app)
+def explain(
+    terminal: Terminal,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A refusal as a JSON document; - reads it.")],
+) -> Answer:
+    """Explain a refusal: the layer that said no, the evidence, the remedy, and how sure that is."""
+    try:
+        refusal = read_refusal(json.loads(_text(file)))
+    except RefusalUnreadable as unreadable:
+        where, _, why = str(unreadable).partition(": expected ")
+        expected, _, found = why.partition(", found ")
+        raise NotAccepted(
+            f"{where} cannot be read", expected=expected, found=found, advice=f"give {_FORM}"
+        ) from None
+    except (ValueError, RecursionError) as unreadable:
+        place = f", line {unreadable.lineno}" if isinstance(unreadable, json.JSONDecodeError) else ""
+        raise NotAccepted(
+            "the document cannot be read",
+            expected="one JSON object in UTF-8",
+            found=f"something else{place}",
+            advice=f"give {_FORM}",
+        ) from None
+    if refusal.ignored:
+        terminal.err.print(
+            Text(f"not used, since nobody knows them: {', '.join(refusal.ignored)}", style="yellow")
+        )
+    answer = explained(refusal)
+    return Answer(answer.as_document(), _page(answer))
+
+
+def _text(file: str) -> str:
+    if file == "-":
+        return sys.stdin.buffer.read().decode()
+    try:
+        return Path(file).read_text("utf-8")
+    except OSError as failure:
+        raise NotKnown(
+            "the document cannot be opened",
+            expected="a file, or - for the standard input",
+            found=failure.strerror or "",
+        ) from None
+
+
+def _page(answer: Explanation) -> RenderableType:
+    head = Text.assemble((answer.layer, "bold red"), "  ", (answer.title, "bold"))
+    sure = Text(f"{answer.confidence} confidence, cause {answer.cause}", style="dim")
+    parts = (
+        ("Evidence", answer.evidence),
+        ("What to do", answer.remedy),
+        ("Find out next", answer.collect_next),
+    )
+    return Group(
+        head,
+        sure,
+        *(
+            Padding(Group(Text(name, style="bold"), *(f"  • {escape(line)}" for line in lines)), (1, 0, 0, 0))
+            for name, lines in parts
+            if lines
+        ),
+    )
