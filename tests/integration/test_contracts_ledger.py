@@ -21,7 +21,7 @@ from holdfast.aws.slots import SlotLedger
 from holdfast.aws.standing import StandingLedger
 from holdfast.aws.sweeps import SweepLedger
 from holdfast.aws.table import Item, Table
-from holdfast.domain.custody import ObjectVersion, Receipt
+from holdfast.domain.custody import ObjectVersion, Receipt, Relock, RelockCause
 from holdfast.domain.evidence_key import CANARY_PREFIX, Role
 from holdfast.domain.ids import (
     ConversationId,
@@ -39,12 +39,13 @@ from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.standing import Course
 from holdfast.domain.states import (
     BatchState,
+    HoldState,
     ParkedState,
     PlatformHold,
     RequestState,
     StandingState,
 )
-from holdfast.errors import ConversationLifting, LedgerRuleBroken
+from holdfast.errors import ConversationLifting, LedgerContention, LedgerRuleBroken
 from holdfast.ports import (
     BatchBook,
     BatchRecord,
@@ -52,9 +53,12 @@ from holdfast.ports import (
     ClaimBook,
     Claimed,
     ClaimEnding,
+    ClaimRecord,
     Dossier,
     HoldOwner,
+    HoldRecord,
     JobSlots,
+    ListedClaim,
     ListingMark,
     MatterRecord,
     ParkedKind,
@@ -518,6 +522,407 @@ def test_a_conversation_that_is_being_released_cannot_be_claimed(ledger: Ledger)
         ledger.claims.claim(_claim())
     assert ledger.claims.dossier(ONE).claimed_by == frozenset()
     assert [document["type"] for document in _documents(ledger)] == ["claimed", "released"]
+
+
+# --- ending claims, lifting, locking again
+
+
+def _types(ledger: Ledger) -> list[str]:
+    """Name what happened, in no order: events of one moment have none."""
+    return sorted(document["type"] for document in _documents(ledger) if document["kind"] == "event")
+
+
+def _let_go(ledger: Ledger) -> int:
+    """Have the only claim end and the locks lifted; answers the epoch."""
+    epoch = ledger.releases.end_claim(_ending()).promise.epoch
+    assert ledger.releases.lifted(ONE, epoch, L, LATER)
+    return epoch
+
+
+def _receipt_now(ledger: Ledger, file: str = "a.wav") -> ObjectVersion:
+    version = ObjectVersion("evidence", key_of(1, f"{recording_id(1)}-{file}"), "v1", 7)
+    ledger.receipts.write(Receipt(version, Role.MEDIA, NOON, NOON, "0", ONE, recording_id(1)))
+    return version
+
+
+def test_the_end_of_one_of_two_claims_leaves_the_locks_alone(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    ledger.claims.claim(_claim(OTHER_M))
+
+    hold = ledger.releases.end_claim(_ending())
+
+    assert hold == HoldRecord(ONE, Promise(HoldState.HELD, 1, 0))
+    assert ledger.releases.hold(ONE) == hold
+    dossier = ledger.claims.dossier(ONE)
+    assert dossier.claimed_by == {OTHER_M}
+    assert dossier.promise.is_kept
+    assert ledger.claims.claimed_among([ONE], M) == frozenset()
+    assert _types(ledger) == ["claimed", "claimed", "released"]
+    assert sorted(str(entry.matter_id) for entry in dossier.entries) == [M, M, OTHER_M]
+    assert dossier.claims == [
+        ClaimRecord(M, ONE, R, batch_id(1, 0), NOON, LATER, L, "counsel"),
+        ClaimRecord(OTHER_M, ONE, R, batch_id(1, 0), NOON),
+    ]
+
+
+def test_the_end_of_the_last_claim_is_the_intent_to_lift(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+
+    hold = ledger.releases.end_claim(_ending())
+
+    assert hold == HoldRecord(ONE, Promise(HoldState.LIFTING, 0, 1), LATER + LEASE)
+    assert ledger.releases.hold(ONE) == hold
+    assert [ledger.releases.may_lift(ONE, epoch) for epoch in (0, 1, 2)] == [False, True, False]
+    (released,) = [one for one in _documents(ledger) if one["type"] == "released"]
+    assert (released["type"], released["matter_id"]) == ("released", M)
+    assert released["at"] == "2026-04-01T12:00:01.000Z"
+    assert released["details"] == {"release_id": L, "requested_by": "counsel"}
+
+
+@pytest.mark.parametrize(
+    "again",
+    [_ending(), _ending(release_id=ReleaseId("L-2")), _ending(OTHER_M), _ending(conversation_id=TWO)],
+    ids=["a repeat", "another release", "another matter", "another conversation"],
+)
+def test_where_no_claim_is_there_to_end_nothing_changes(ledger: Ledger, again: ClaimEnding) -> None:
+    ledger.claims.claim(_claim())
+    before = ledger.releases.end_claim(_ending())
+    dossier = ledger.claims.dossier(ONE)
+
+    answer = ledger.releases.end_claim(again)
+
+    assert answer == (before if again.conversation_id == ONE else HoldRecord(TWO, Promise()))
+    assert ledger.claims.dossier(ONE) == dossier
+    assert ledger.claims.dossier(TWO).claims == []
+
+
+def test_a_release_ends_no_claim_that_was_made_after_its_plan(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim(at=LATER))
+
+    hold = ledger.releases.end_claim(_ending(planned_at=NOON))
+
+    assert hold.promise == Promise(HoldState.HELD, 1, 0)
+    assert ledger.claims.dossier(ONE).claimed_by == {M}
+
+
+def test_a_claim_that_has_ended_may_be_made_again_once_the_locks_are_off(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    _let_go(ledger)
+
+    again = ledger.claims.claim(_claim(at=LATER))
+    repeated = ledger.claims.claim(_claim(at=LATER + LEASE))
+    beside = ledger.claims.claim(_claim(OTHER_M))
+
+    assert again == Claimed(is_new=True, promise=Promise(HoldState.RELOCKING, 1, 2))
+    assert repeated == Claimed(is_new=False, promise=again.promise)
+    assert beside == Claimed(is_new=True, promise=Promise(HoldState.RELOCKING, 2, 2))
+    (mine, _) = ledger.claims.dossier(ONE).claims
+    assert mine == ClaimRecord(M, ONE, R, batch_id(1, 0), LATER)
+    assert _all_claims(ledger, M) == [ListedClaim(ONE, LATER)], "the list has the claim as it is now"
+    assert _types(ledger) == ["claimed", "claimed", "claimed", "lifted", "released"]
+
+
+def test_what_is_locked_again_is_kept_once_it_was_read_back(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    version = _receipt_now(ledger)
+    _let_go(ledger)
+    ledger.claims.claim(_claim(at=LATER))
+
+    assert not ledger.claims.dossier(ONE).promise.is_kept
+    assert ledger.relocks.awaiting(ONE, 2) == [version]
+    assert ledger.relocks.awaiting(ONE, 1) == []
+    assert ledger.relocks.relocked(ONE, 1, LATER) is False, "another epoch's locks"
+    assert ledger.relocks.relocked(ONE, 2, LATER) is True
+    assert ledger.relocks.relocked(ONE, 2, LATER) is False
+
+    assert ledger.relocks.awaiting(ONE, 2) == []
+    assert ledger.claims.dossier(ONE).promise == Promise(HoldState.HELD, 1, 2)
+    assert _types(ledger).count("relocked") == 1
+    assert ledger.relocks.awaiting(TWO, 0) == []
+
+
+def test_what_is_let_go_before_it_was_read_back_is_lifted_under_a_new_epoch(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    _let_go(ledger)
+    ledger.claims.claim(_claim(at=LATER))
+
+    hold = ledger.releases.end_claim(_ending(planned_at=LATER))
+
+    assert hold.promise == Promise(HoldState.LIFTING, 0, 3)
+    assert ledger.relocks.relocked(ONE, 2, LATER) is False
+
+
+def test_a_lift_is_taken_over_when_its_lease_is_over_and_not_before(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    assert ledger.releases.resume_lift(ONE, now=LATER, lease_until=LATER) is None, "nothing is lifted"
+    ledger.releases.end_claim(_ending())
+    over = LATER + LEASE
+
+    too_early = ledger.releases.resume_lift(ONE, now=over - timedelta(milliseconds=1), lease_until=over)
+    taken = ledger.releases.resume_lift(ONE, now=over, lease_until=over + LEASE)
+    overtaken = ledger.releases.resume_lift(ONE, now=over, lease_until=over + LEASE)
+
+    assert too_early is None
+    assert taken == HoldRecord(ONE, Promise(HoldState.LIFTING, 0, 2), over + LEASE)
+    assert overtaken is None
+    assert ledger.releases.lifted(ONE, 1, L, over) is False, "it was taken over"
+    assert ledger.releases.may_lift(ONE, 1) is False
+    assert ledger.releases.lifted(ONE, 2, L, over) is True
+    assert ledger.releases.lifted(ONE, 2, L, over) is False
+    assert _types(ledger).count("lifted") == 1
+    (lifted,) = [one for one in _documents(ledger) if one["type"] == "lifted"]
+    assert lifted["details"] == {"release_id": L, "epoch": 2}
+
+
+def test_what_nobody_claims_is_lifted_by_the_same_intent(ledger: Ledger) -> None:
+    never_claimed = ledger.releases.begin_lift(ONE, lease_until=LATER)
+    with pytest.raises(ConversationLifting):
+        ledger.claims.claim(_claim())
+    twice = ledger.releases.begin_lift(ONE, lease_until=LATER)
+    ledger.releases.lifted(ONE, 1, L, LATER)
+    came_late = ledger.releases.begin_lift(ONE, lease_until=LATER)
+    ledger.releases.lifted(ONE, 2, L, LATER)
+    ledger.claims.claim(_claim())
+    claimed = ledger.releases.begin_lift(ONE, lease_until=LATER)
+
+    assert never_claimed == HoldRecord(ONE, Promise(HoldState.LIFTING, 0, 1), LATER)
+    assert twice is None
+    assert came_late == HoldRecord(ONE, Promise(HoldState.LIFTING, 0, 2), LATER)
+    assert claimed is None
+    assert ledger.releases.hold(ONE).promise == Promise(HoldState.RELOCKING, 1, 3)
+
+
+def _hold_at_platform(ledger: Ledger, owner: HoldOwner) -> None:
+    ledger.claims.mark_platform_hold([ONE], owner, PlatformHold.PLACING)
+    assert ledger.claims.confirm_platform_hold(ONE, owner, LATER)
+
+
+def test_the_hold_that_all_share_is_let_go_while_the_locks_are_being_lifted(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    _hold_at_platform(ledger, None)
+    assert ledger.releases.begin_platform_release(ONE, None, 0) is False, "it is claimed"
+    ledger.releases.end_claim(_ending())
+
+    assert ledger.releases.begin_platform_release(ONE, None, 2) is False, "another epoch"
+    assert ledger.releases.end_platform_release(ONE, None, LATER) is False, "nobody has asked"
+    assert ledger.releases.begin_platform_release(ONE, None, 1) is True
+    assert ledger.releases.begin_platform_release(ONE, None, 1) is True, "who died asks again"
+    assert ledger.claims.held_for_all() == {ONE}
+    assert ledger.releases.lifted(ONE, 1, L, LATER) is False, "the platform is being asked"
+    assert ledger.releases.end_platform_release(ONE, None, LATER) is True
+    assert ledger.releases.end_platform_release(ONE, None, LATER) is False
+
+    assert ledger.claims.held_for_all() == frozenset()
+    assert ledger.releases.hold(ONE).platform == PlatformHoldRecord(PlatformHold.RELEASED)
+    assert ledger.releases.begin_platform_release(ONE, None, 1) is False
+    assert _types(ledger) == ["claimed", "held_at_platform", "released", "released_at_platform"], "sorted"
+    assert ledger.releases.lifted(ONE, 1, L, LATER) is True
+    ledger.claims.claim(_claim(at=LATER))
+    _hold_at_platform(ledger, None)
+    assert ledger.claims.held_for_all() == {ONE}
+
+
+def test_what_the_platform_does_not_let_go_is_held_still(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    _hold_at_platform(ledger, None)
+    ledger.releases.end_claim(_ending())
+    ledger.releases.platform_kept(ONE, None)
+    ledger.releases.begin_platform_release(ONE, None, 1)
+
+    ledger.releases.platform_kept(ONE, None)
+
+    assert ledger.releases.hold(ONE).platform == PlatformHoldRecord(PlatformHold.HELD)
+    assert ledger.claims.held_for_all() == {ONE}
+    assert ledger.releases.lifted(ONE, 1, L, LATER) is True
+
+
+@pytest.mark.parametrize("state", [None, PlatformHold.PRE_EXISTING, PlatformHold.REFUSED])
+def test_what_is_not_ours_at_the_platform_is_never_let_go(ledger: Ledger, state: PlatformHold | None) -> None:
+    ledger.claims.claim(_claim())
+    if state:
+        ledger.claims.mark_platform_hold([ONE], None, state)
+    ledger.releases.end_claim(_ending())
+
+    assert ledger.releases.begin_platform_release(ONE, None, 1) is False
+    assert ledger.releases.end_platform_release(ONE, None, LATER) is False
+    hold = ledger.releases.hold(ONE).platform
+    assert (hold.state if hold else None) is state
+
+
+def test_a_matters_own_hold_is_let_go_between_its_claims_end_and_the_next(
+    ledger: Ledger,
+) -> None:
+    ledger.claims.claim(_claim())
+    ledger.claims.claim(_claim(OTHER_M))
+    for owner in (M, OTHER_M):
+        _hold_at_platform(ledger, owner)
+    assert ledger.releases.begin_platform_release(ONE, M, None) is False, "it is claimed"
+    ledger.releases.end_claim(_ending())
+
+    with pytest.raises(ConversationLifting):
+        ledger.claims.claim(_claim(at=LATER))
+    ledger.claims.mark_platform_hold([ONE], M, PlatformHold.PLACING)
+    assert ledger.claims.confirm_platform_hold(ONE, M, LATER) is False, "the claim has ended"
+    assert ledger.releases.begin_platform_release(ONE, M, None) is True
+    with pytest.raises(ConversationLifting):
+        ledger.claims.claim(_claim(at=LATER))
+    assert ledger.releases.end_platform_release(ONE, M, LATER) is True
+
+    assert ledger.claims.dossier(ONE).platform_holds == {OTHER_M: PlatformHoldRecord(PlatformHold.HELD)}
+    assert ledger.claims.platform_holds([ONE], M) == {ONE: None}
+    assert ledger.claims.claim(_claim(at=LATER)).is_new
+    assert ledger.claims.platform_holds([ONE], M) == {ONE: None}
+    (let_go,) = [one for one in _documents(ledger) if one["type"] == "released_at_platform"]
+    assert let_go["matter_id"] == M
+
+
+def test_a_drift_has_one_event_however_often_it_is_repaired(ledger: Ledger) -> None:
+    version = _receipt_now(ledger)
+    stray = ObjectVersion("evidence", "what is this", "v1", 1)
+    found = [Relock(one, RelockCause.DRIFT, 0, NOON) for one in (version, stray)]
+    again = Relock(version, RelockCause.DRIFT, 0, LATER)
+    assert ledger.relocks.are_answered([*found, again]) == [False, False, False]
+
+    written = [ledger.relocks.note_repair(one, LATER) for one in (*found, *found)]
+
+    assert written == [True, True, False, False]
+    assert ledger.relocks.are_answered([*found, again]) == [True, True, False]
+    (event,) = [one for one in _documents(ledger) if one["kind"] == "event"]
+    assert event["type"] == "drift_repaired"
+    assert event["details"] == {"drift": "lock_lifted", "key": version.key, "version_id": "v1"}
+    assert ledger.claims.dossier(ONE).entries[0].matter_id is None
+
+
+def test_what_a_claim_asked_to_be_locked_is_answered_when_its_promise_has_moved_on(ledger: Ledger) -> None:
+    version = _receipt_now(ledger)
+    ledger.claims.claim(_claim())
+    _let_go(ledger)
+    ledger.claims.claim(_claim(at=LATER))
+    asked = [Relock(version, RelockCause.CLAIMED, epoch, NOON) for epoch in (1, 2)]
+
+    assert ledger.relocks.are_answered(asked) == [True, False]
+    ledger.relocks.relocked(ONE, 2, LATER)
+    assert ledger.relocks.are_answered(asked) == [True, True]
+    assert ledger.relocks.are_answered([]) == []
+
+
+def _all_claims(ledger: Ledger, matter_id: MatterId) -> list[ListedClaim]:
+    claims: list[ListedClaim] = []
+    cursor = None
+    while True:
+        page = ledger.claims.claims_of(matter_id, cursor)
+        claims += page.claims
+        if (cursor := page.cursor) is None:
+            return claims
+
+
+def test_a_matters_claims_are_listed_whole_with_those_that_have_ended(ledger: Ledger) -> None:
+    for number in range(60):
+        ledger.claims.claim(_claim(number=number))
+        ledger.claims.claim(_claim(OTHER_M, number=number + 30))
+    ledger.releases.end_claim(_ending())
+
+    claims = _all_claims(ledger, M)
+
+    assert sorted(one.conversation_id for one in claims) == [conversation_id(number) for number in range(60)]
+    assert len(_all_claims(ledger, OTHER_M)) == 60
+    assert [one for one in claims if one.ended_at] == [ListedClaim(ONE, NOON, LATER)]
+    assert _all_claims(ledger, MatterId("M-none")) == []
+
+
+class _SmallPages:
+    """DynamoDB, giving two items a page."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def query(self, **request: Any) -> Any:
+        return self._client.query(**request, Limit=2)
+
+
+def test_a_list_that_needs_many_pages_is_listed_whole() -> None:
+    with mock_aws():
+        claims = ClaimLedger(Table(_SmallPages(_create_table()), "ledger"))
+        for number in range(50):
+            claims.claim(_claim(number=number))
+
+        found: list[ListedClaim] = []
+        pages, cursor = 0, None
+        while pages == 0 or cursor:
+            page = claims.claims_of(M, cursor)
+            found, pages, cursor = [*found, *page.claims], pages + 1, page.cursor
+
+        assert {one.conversation_id for one in found} == {conversation_id(number) for number in range(50)}
+        assert len(found) == 50
+        assert pages > 25
+
+
+class _Restless(Table):
+    """A table in which a neighbour is faster, as often as is left: before each of our transactions."""
+
+    neighbour: Callable[[], object] = staticmethod(lambda: None)
+    left = 0
+
+    def transact(self, *writes: dict[str, Any]) -> bool:
+        if self.left:
+            self.left -= 1
+            self.neighbour()
+        return super().transact(*writes)
+
+
+def _restless() -> tuple[_Restless, ClaimLedger, ReleaseLedger]:
+    client = _create_table()
+    table, other = _Restless(client, "ledger"), ClaimLedger(Table(client, "ledger"))
+    numbers = iter(range(100))
+    table.neighbour = lambda: other.claim(_claim(MatterId(f"M-x{next(numbers)}")))
+    return table, ClaimLedger(table), ReleaseLedger(table)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_claim_and_its_end_find_their_way_between_others(times: int) -> None:
+    with mock_aws():
+        table, claims, releases = _restless()
+
+        table.left = times
+        assert claims.claim(_claim()).is_new
+        table.left = times
+        hold = releases.end_claim(_ending())
+
+        assert hold.promise == Promise(HoldState.HELD, 2 * times, 0)
+        assert claims.dossier(ONE).promise == hold.promise
+        assert len(claims.dossier(ONE).claimed_by) == 2 * times
+
+
+def test_who_is_always_late_gives_up_and_is_repeated() -> None:
+    with mock_aws():
+        table, claims, releases = _restless()
+        claims.claim(_claim())
+
+        for act in (lambda: claims.claim(_claim(OTHER_M)), lambda: releases.end_claim(_ending())):
+            table.left = 50
+            with pytest.raises(LedgerContention):
+                act()
+
+        table.left = 0
+        assert M in claims.dossier(ONE).claimed_by
+        assert OTHER_M not in claims.dossier(ONE).claimed_by
+
+
+def test_of_two_lifters_that_resume_at_once_one_gets_the_epoch() -> None:
+    with mock_aws():
+        client = _create_table()
+        table, other = _Overtaken(client, "ledger"), ReleaseLedger(Table(client, "ledger"))
+        claims, releases = ClaimLedger(table), ReleaseLedger(table)
+        claims.claim(_claim())
+        releases.end_claim(_ending())
+        over = LATER + LEASE
+        table.neighbour = lambda: other.resume_lift(ONE, now=over, lease_until=over + LEASE)
+
+        assert releases.resume_lift(ONE, now=over, lease_until=over + LEASE) is None
+        assert releases.hold(ONE).promise == Promise(HoldState.LIFTING, 0, 2)
 
 
 # --- what is secured

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -8,9 +9,11 @@ from holdfast.contracts.arrivals import (
     UnreadableMessage,
     read_arrivals,
     read_hash_request,
+    read_relock,
     write_hash_request,
+    write_relock,
 )
-from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.custody import ObjectVersion, Relock, RelockCause
 from tests.fakes.house import House
 from tests.fakes.story import notification
 
@@ -51,6 +54,46 @@ def test_a_request_for_a_digest_survives_its_message() -> None:
     version = ObjectVersion("evidence", "ä+ %.webm", "v1", 2**33)
 
     assert read_hash_request(write_hash_request(version)) == version
+
+
+@given(TEXT, st.integers(0), st.sampled_from(RelockCause))
+def test_a_wish_for_a_lock_survives_its_message(key: str, epoch: int, cause: RelockCause) -> None:
+    relock = Relock(ObjectVersion("evidence", key, "v1", 7), cause, epoch, AT)
+
+    assert read_relock(write_relock(relock), "evidence") == relock
+
+
+def test_a_wish_for_a_lock_is_told_from_what_else_comes() -> None:
+    version = ObjectVersion("holdfast-evidence", "k", "v1", 7)
+    relock = write_relock(Relock(version, RelockCause.DRIFT, 1, AT))
+
+    assert read_relock(notification(House(), version), version.bucket) is None
+    assert read_relock(write_hash_request(version), version.bucket) is None
+    for read in (lambda: read_arrivals(relock, version.bucket), lambda: read_hash_request(relock)):
+        with pytest.raises(UnreadableMessage):
+            read()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cause": "whim"},
+        {"epoch": "soon"},
+        {"asked_at": "2026-04-01"},
+        {"asked_at": 7},
+        {"key": ""},
+        {"bucket": "another"},
+        {"size_bytes": None},
+    ],
+)
+def test_a_wish_that_is_none_is_unreadable_and_not_quoted(changes: dict[str, object]) -> None:
+    document = json.loads(write_relock(Relock(ObjectVersion("b", "k", "v1", 7), RelockCause.DRIFT, 1, AT)))
+    document["relock"] |= changes
+
+    with pytest.raises(UnreadableMessage, match="expected") as unreadable:
+        read_relock(json.dumps(document), "b")
+
+    assert "whim" not in str(unreadable.value)
 
 
 @pytest.mark.parametrize(

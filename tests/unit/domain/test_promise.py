@@ -1,8 +1,9 @@
 """The protocol of claims, locks and lifts, explored exhaustively over the real domain functions.
 
 Every interleaving of two matters, their claims, releases and claims again, with a lifter that may die at any
-moment, leases that expire, and objects that come at any time. What must hold is checked
-at every transition; where the program has nothing more to do, every promise must be kept or let go.
+moment, leases that expire, objects that come at any time, locks that somebody lifts outside, and messages
+that are delivered again long after they were done with. What must hold is checked at every transition; where the
+program has nothing more to do, every promise must be kept or let go.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,9 +24,11 @@ type Lock = bool | None
 class Conversation:
     """The ledger's and the bucket's view of one conversation, and who is at work on it.
 
-    `lifter` is the epoch of the lifter that is alive, `aims` tells that it has looked and will lift next;
-    `is_leased` tells whether its lease still runs. A `ghost` has looked, and was thought dead too early.
-    `relocking` is the epoch of the message that asks for the locks to be set again.
+    `lifter` is the epoch of the lifter that is alive, `aims` tells that it has looked and will lift next,
+    `is_read_back` that it has found every lock off; `is_leased` tells whether its lease still runs. A `ghost`
+    has looked, and was thought dead too early. `relocking` is the epoch of the message that asks for the
+    locks to be set again, `is_on` the one under which they were read back as on. `tampered` are the versions whose
+    lock somebody else has lifted; `drifts` those for which a lock was asked because of it.
     """
 
     promise: Promise | None = None
@@ -36,16 +39,23 @@ class Conversation:
     aims: bool = False
     ghost: bool = False
     is_leased: bool = False
+    is_read_back: bool = False
     relocking: int | None = None
+    is_on: int | None = None
+    tampered: frozenset[int] = frozenset()
+    drifts: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`claims_left` and `deaths_left` bound the story; `released` names the matters with a certificate."""
+    """`claims_left`, `deaths_left` and `mischief_left` bound the story; `released` names the matters with a
+    certificate.
+    """
 
     conversations: tuple[Conversation, ...]
     claims_left: tuple[int, ...]
     deaths_left: int
+    mischief_left: int = 0
     releasing: frozenset[Matter] = frozenset()
     released: frozenset[Matter] = frozenset()
 
@@ -60,6 +70,8 @@ class Protocol:
     resumed: Callable[[Promise, bool], Promise] = field(
         default=lambda promise, is_expired: promise.resumed(is_lease_expired=is_expired)
     )
+    relocked: Callable[[Promise, int], Promise] = Promise.relocked
+    let_go: Callable[[Promise], Promise] = Promise.let_go
     overtakes: bool = False
     reads_back_lift: bool = True
     reads_back_relock: bool = True
@@ -81,13 +93,42 @@ def choices(world: World, protocol: Protocol) -> Iterator[Step]:
         for index, lock in enumerate(one.locks):
             if lock is None:
                 yield f"{index} arrives in {place}", _put(world, place, _lock(one, index, is_on=False))
-        if one.lifter is not None and world.deaths_left:
-            unlucky = replace(world, deaths_left=world.deaths_left - 1)
-            gone = replace(one, lifter=None, aims=False)
-            yield f"lifter dies in {place}", _put(unlucky, place, gone)
-            if protocol.overtakes and one.aims:
-                overtaken = replace(gone, ghost=True, is_leased=False)
-                yield f"lifter is overtaken in {place}", _put(unlucky, place, overtaken)
+        yield from _deaths(world, place, one, protocol)
+        if world.mischief_left:
+            pestered = replace(world, mischief_left=world.mischief_left - 1)
+            for name, after in _mischief(one, protocol):
+                yield f"{name} in {place}", _put(pestered, place, after)
+
+
+def _deaths(world: World, place: int, one: Conversation, protocol: Protocol) -> Iterator[Step]:
+    if one.lifter is None or not world.deaths_left:
+        return
+    unlucky = replace(world, deaths_left=world.deaths_left - 1)
+    gone = replace(one, lifter=None, aims=False)
+    yield f"lifter dies in {place}", _put(unlucky, place, gone)
+    if protocol.overtakes and one.aims:
+        overtaken = replace(gone, ghost=True, is_leased=False)
+        yield f"lifter is overtaken in {place}", _put(unlucky, place, overtaken)
+
+
+def _mischief(one: Conversation, protocol: Protocol) -> Iterator[tuple[str, Conversation]]:
+    """Give what happens seldom: locks lifted outside, old messages, and a release of what nobody claims."""
+    promise = one.promise or Promise()
+    for index in one.receipts:
+        if one.locks[index] and promise.state is HoldState.HELD:
+            outside = replace(_lock(one, index, is_on=False), tampered=one.tampered | {index})
+            yield f"{index} is lifted outside", outside
+        if not one.locks[index]:
+            yield f"an old message locks {index}", _locked_again(one, index)
+    try:
+        unclaimed = protocol.let_go(promise)
+    except PromiseBroken:
+        return
+    if one.receipts:
+        yield (
+            "the unclaimed is let go",
+            replace(one, promise=unclaimed, lifter=unclaimed.epoch, is_leased=True),
+        )
 
 
 def duties(world: World, protocol: Protocol) -> Iterator[Step]:
@@ -130,6 +171,7 @@ def _certify(world: World, matter: Matter) -> Iterator[Step]:
 
 def _local(one: Conversation, world: World, protocol: Protocol) -> Iterator[tuple[str, Conversation]]:
     yield from _arrivals(one, protocol)
+    yield from _drift(one)
     if one.promise is not None:
         for matter in one.claims & world.releasing:
             yield f"{matter} lets go", _let_go(one, one.promise, matter, protocol)
@@ -147,11 +189,26 @@ def _arrivals(one: Conversation, protocol: Protocol) -> Iterator[tuple[str, Conv
             yield f"{index} is receipted", replace(one, receipts=one.receipts | {index})
 
 
+def _drift(one: Conversation) -> Iterator[tuple[str, Conversation]]:
+    """See that a lock is off that should be on, ask for it, and set it, whatever has happened in between."""
+    promise = one.promise or Promise()
+    for index in one.receipts:
+        if not one.locks[index] and promise.state is HoldState.HELD and index not in one.drifts:
+            yield f"the drift of {index} is found", replace(one, drifts=one.drifts | {index})
+    for index in one.drifts:
+        repaired = replace(one, drifts=one.drifts - {index})
+        yield f"the drift of {index} is repaired", _locked_again(repaired, index)
+
+
+def _locked_again(one: Conversation, index: int) -> Conversation:
+    return replace(_lock(one, index, is_on=True), tampered=one.tampered - {index})
+
+
 def _let_go(one: Conversation, promise: Promise, matter: Matter, protocol: Protocol) -> Conversation:
     after = protocol.unclaimed(promise)
     left = replace(one, promise=after, claims=one.claims - {matter})
     if after.state is HoldState.LIFTING:
-        return replace(left, lifter=after.epoch, is_leased=True)
+        return replace(left, lifter=after.epoch, is_leased=True, is_read_back=False)
     return left
 
 
@@ -163,10 +220,13 @@ def _lift(one: Conversation, promise: Promise, protocol: Protocol) -> Iterator[t
         yield f"{index} is lifted by a ghost", replace(_lock(one, index, is_on=False), ghost=False)
     if one.lifter is not None:
         if locked and not one.aims and protocol.lifts(promise, one.lifter):
-            yield "lifter looks", replace(one, aims=True)
-        if promise.may_lift(one.lifter) and not (locked and protocol.reads_back_lift):
+            yield "lifter looks", replace(one, aims=True, is_read_back=False)
+        if not (locked or one.is_read_back):
+            yield "lifter reads back", replace(one, is_read_back=True)
+        if promise.may_lift(one.lifter) and (one.is_read_back or not protocol.reads_back_lift):
             lifted = promise.lifted(one.lifter)
-            yield "lift ends", replace(one, promise=lifted, lifter=None, aims=False, is_leased=False)
+            gone = replace(one, lifter=None, aims=False, is_leased=False, is_read_back=False)
+            yield "lift ends", replace(gone, promise=lifted)
     if one.is_leased and one.lifter is None:
         yield "lease expires", replace(one, is_leased=False)
     if not one.is_leased:
@@ -174,7 +234,8 @@ def _lift(one: Conversation, promise: Promise, protocol: Protocol) -> Iterator[t
             resumed = protocol.resumed(promise, not one.is_leased)
         except PromiseBroken:
             return
-        yield "lift is resumed", replace(one, promise=resumed, lifter=resumed.epoch, is_leased=True)
+        taken = replace(one, promise=resumed, lifter=resumed.epoch, is_leased=True, is_read_back=False)
+        yield "lift is resumed", taken
 
 
 def _relock(one: Conversation, promise: Promise, protocol: Protocol) -> Iterator[tuple[str, Conversation]]:
@@ -185,15 +246,16 @@ def _relock(one: Conversation, promise: Promise, protocol: Protocol) -> Iterator
         return
     for index in one.receipts:
         if protocol.relocks and not one.locks[index]:
-            yield f"{index} is locked again", _lock(one, index, is_on=True)
-    are_on = all(one.locks[index] for index in one.receipts)
-    try:
-        relocked = promise.relocked(one.relocking)
-    except PromiseBroken:
-        yield "message is done with", replace(one, relocking=None)
-        return
-    if are_on or not protocol.reads_back_relock:
-        yield "locks are read back", replace(one, promise=relocked, relocking=None)
+            yield f"{index} is locked again", _locked_again(one, index)
+    if one.is_on != one.relocking and all(one.locks[index] for index in one.receipts):
+        yield "locks are read back", replace(one, is_on=one.relocking)
+    if one.is_on == one.relocking or not protocol.reads_back_relock:
+        try:
+            relocked = protocol.relocked(promise, one.relocking)
+        except PromiseBroken:
+            yield "message is done with", replace(one, relocking=None, is_on=None)
+            return
+        yield "locks are kept again", replace(one, promise=relocked, relocking=None, is_on=None)
 
 
 def _lock(one: Conversation, index: int, *, is_on: bool) -> Conversation:
@@ -204,7 +266,8 @@ def _lock(one: Conversation, index: int, *, is_on: bool) -> Conversation:
 
 
 def _lifts_what_somebody_relies_on(one: Conversation, now: Conversation) -> bool:
-    was_lifted = any(was and not is_on for was, is_on in zip(one.locks, now.locks, strict=True))
+    changes = enumerate(zip(one.locks, now.locks, strict=True))
+    was_lifted = any(was and not is_on and index not in now.tampered for index, (was, is_on) in changes)
     is_intended = one.promise is not None and one.promise.state is HoldState.LIFTING
     return was_lifted and (bool(one.claims) or not is_intended)
 
@@ -215,13 +278,13 @@ def _miscounts(_one: Conversation, now: Conversation) -> bool:
 
 def _says_secured_too_early(_one: Conversation, now: Conversation) -> bool:
     is_kept = now.promise is not None and now.promise.is_kept
-    return is_kept and not all(now.locks[index] for index in now.receipts)
+    return is_kept and not all(now.locks[index] for index in now.receipts - now.tampered)
 
 
 def _says_lifted_too_early(one: Conversation, now: Conversation) -> bool:
     was, is_now = (each.promise.state if each.promise else None for each in (one, now))
     is_new = was is not HoldState.LIFTED and is_now is HoldState.LIFTED
-    return is_new and any(now.locks[index] for index in now.receipts)
+    return is_new and not one.is_read_back
 
 
 def _goes_back(one: Conversation, now: Conversation) -> bool:
@@ -263,6 +326,8 @@ def unfinished(world: World) -> Iterator[str]:
             yield "a claim was never secured"
         if not one.claims and one.promise.state is not HoldState.LIFTED:
             yield "what nobody claims was never let go"
+        if one.tampered and one.promise.state is HoldState.HELD:
+            yield "a lock that somebody lifted was never set again"
 
 
 def explore(start: World, protocol: Protocol | None = None) -> tuple[int, str | None]:
@@ -295,12 +360,17 @@ def _story(world: World, came_from: dict[World, tuple[World, str] | None]) -> st
 # Bounds that take a few seconds.
 ONE_CONVERSATION = World((Conversation(locks=(None, None)),), claims_left=(2, 1), deaths_left=1)
 SECURED = Conversation(locks=(True,), receipts=frozenset({0}))
-TWO_CONVERSATIONS = World((SECURED, SECURED), claims_left=(2, 2), deaths_left=1)
+TWO_CONVERSATIONS = World((SECURED, SECURED), claims_left=(2, 1), deaths_left=1)
 SMALL = World((Conversation(),), claims_left=(2, 1), deaths_left=1)
 
 
+PESTERED = World((Conversation(),), claims_left=(2, 1), deaths_left=1, mischief_left=2)
+
+
 @pytest.mark.parametrize(
-    ("start", "at_least"), [(ONE_CONVERSATION, 5_000), (TWO_CONVERSATIONS, 5_000)], ids=["one", "two"]
+    ("start", "at_least"),
+    [(ONE_CONVERSATION, 5_000), (TWO_CONVERSATIONS, 5_000), (PESTERED, 5_000)],
+    ids=["one", "two", "pestered"],
 )
 def test_no_order_of_events_breaks_a_promise(start: World, at_least: int) -> None:
     states, story = explore(start)
@@ -331,6 +401,14 @@ def _resume_under_the_same_epoch(promise: Promise, is_expired: bool) -> Promise:
     return replace(promise.resumed(is_lease_expired=is_expired), epoch=promise.epoch - 1)
 
 
+def _relock_of_any_epoch(promise: Promise, _: int) -> Promise:
+    return promise.relocked(promise.epoch)
+
+
+def _let_go_in_spite_of_claims(promise: Promise) -> Promise:
+    return replace(promise, state=HoldState.LIFTING, epoch=promise.epoch + 1)
+
+
 MUTANTS = {
     "a lease that is overtaken": Protocol(overtakes=True),
     "a claim in the middle of a lift": Protocol(claimed=_forgetful_claim),
@@ -342,6 +420,7 @@ MUTANTS = {
     "a lift without read-back": Protocol(reads_back_lift=False),
     "a relock without read-back": Protocol(reads_back_relock=False),
     "a relock that never comes": Protocol(relocks=False),
+    "a relock that forgets its epoch": Protocol(relocked=_relock_of_any_epoch),
     "a receipt before the lock": Protocol(locks_before_receipt=False),
 }
 
@@ -349,6 +428,14 @@ MUTANTS = {
 @pytest.mark.parametrize("protocol", MUTANTS.values(), ids=MUTANTS)
 def test_a_protocol_that_is_broken_in_one_place_breaks_a_promise(protocol: Protocol) -> None:
     _, story = explore(SMALL, protocol)
+
+    assert story is not None
+
+
+def test_what_nobody_claims_is_let_go_only_if_that_is_so() -> None:
+    broken = Protocol(let_go=_let_go_in_spite_of_claims)
+
+    _, story = explore(replace(SMALL, mischief_left=1), broken)
 
     assert story is not None
 
@@ -384,6 +471,8 @@ LIFTING = Promise().claimed().unclaimed()
         lambda: LIFTING.lifted(LIFTING.epoch + 1),
         lambda: Promise().claimed().lifted(0),
         lambda: Promise().claimed().relocked(0),
+        LIFTING.let_go,
+        Promise().claimed().let_go,
         lambda: LIFTING.lifted(LIFTING.epoch).claimed().relocked(0),
     ],
 )
