@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.exits import Exit
-from cli.failures import explain
+from cli.failures import NotConnected, explain
 from cli.terminal import Answer, Terminal
 
 type Action = Callable[..., Answer]
 """Answers. A parameter `terminal` is given the `Terminal`, a parameter `deployment` the stack to work on; all
-others are the command's own arguments and options.
+others are the command's own arguments and options. With the default None, the command also works without one.
 """
 type Connect = Callable[[str | None, str | None, str | None], Any]
 """Reaches a stack by name, region and profile; all may be None."""
@@ -59,16 +59,17 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Action], Act
 def _runnable(action: Action) -> Callable[..., None]:
     parameters = inspect.signature(action).parameters
     needs_stack = "deployment" in parameters
+    is_optional = needs_stack and parameters["deployment"].default is None
 
     @wraps(action)
     def run(context: typer.Context, **given: Any) -> None:
         terminal = Terminal(as_json=given.pop("json"))
         if "terminal" in parameters:
             given["terminal"] = terminal
+        target = tuple(given.pop(name) for name, *_ in _CONNECTION) if needs_stack else ()
         try:
             if needs_stack:
-                target = (given.pop("stack"), given.pop("region"), given.pop("profile"))
-                given["deployment"] = _connector(context)(*target)
+                given["deployment"] = _deployment(context, target, is_optional=is_optional)
             answer = action(**given)
             terminal.show(answer)
         except Exception as failure:
@@ -95,6 +96,17 @@ def _runnable(action: Action) -> Callable[..., None]:
         ]
     )
     return run
+
+
+def _deployment(context: typer.Context, target: tuple[str | None, ...], *, is_optional: bool) -> Any:
+    """Reach the stack; a command that can do without one does, unless one was named."""
+    stack, region, profile = target
+    try:
+        return _connector(context)(stack, region, profile)
+    except NotConnected:
+        if is_optional and not any(target):
+            return None
+        raise
 
 
 def _connector(context: typer.Context) -> Connect:

@@ -184,7 +184,7 @@ def connect(stack: str | None, region: str | None, profile: str | None) -> Deplo
             expected="--stack NAME, or HOLDFAST_STACK",
             advice="name the stack; without one, the embedded world is meant, which needs neither",
         )
-    return _embedded(WORLD)
+    return embedded(WORLD)
 
 
 def _deployed(name: str, region: str | None, profile: str | None) -> Deployment:
@@ -210,7 +210,12 @@ def _deployed(name: str, region: str | None, profile: str | None) -> Deployment:
     return deployment
 
 
-def _embedded(description: Path) -> Deployment:
+def embedded(description: Path) -> Deployment:
+    """Reach the embedded world that a file describes.
+
+    Raises:
+        NotConnected: none is up.
+    """
     try:
         world = json.loads(description.read_text())
     except FileNotFoundError:

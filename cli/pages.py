@@ -81,7 +81,7 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
 
 def indented(*parts: RenderableType) -> Padding:
     """Move something under its heading."""
-    return Padding(Group(*parts), (0, 0, 0, 2))
+    return Padding(Group(*parts), (0, 0, 0, 2), expand=False)
 
 
 def page(*parts: RenderableType | None) -> Group:

@@ -50,7 +50,7 @@ class Version:
         if self.lock == "GONE":
             return "is gone from the bucket"
         if self.receipt is None:
-            return "has no receipt and no lock: it arrived just now, or its event was lost and the sweep finds it"
+            return "has no receipt and no lock: it just arrived, or its event was lost and the sweep finds it"
         return "is not locked, and should be"
 
     def document(self) -> dict[str, Any]:

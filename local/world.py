@@ -315,7 +315,7 @@ def keep(scenario: Path) -> int:
         try:
             with World(scenario, HOME) as world:
                 unfinished = _DESCRIPTION.with_suffix(".part")
-                unfinished.write_text(json.dumps(_description(world), indent=2))
+                unfinished.write_text(json.dumps(description_of(world), indent=2))
                 unfinished.replace(_DESCRIPTION)
                 while True:
                     signal.pause()
@@ -355,7 +355,8 @@ def _is_up() -> bool:
     return False
 
 
-def _description(world: World) -> dict[str, Any]:
+def description_of(world: World) -> dict[str, Any]:
+    """Say how to reach a world: what `make up` writes down."""
     return {
         "environment": {
             "AWS_ENDPOINT_URL": world.emulator.url,

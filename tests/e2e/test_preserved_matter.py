@@ -4,14 +4,19 @@ import base64
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
-from local.world import World
-from tests.e2e.runs import Ended, genesys_requests, ledger, request_of, send, versions
+from cli.connection import embedded
+from cli.main import app
+from local.world import World, description_of
+from tests.e2e.runs import Ended, genesys_requests, ledger, request_of, send, started_by, versions
 
 pytestmark = pytest.mark.world
 
@@ -234,3 +239,69 @@ def _assume_writer(world: World, external_id: str = "") -> Any:
 
 def _sorted(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(items, key=lambda item: (item["pk"], item["sk"]))
+
+
+# --- the command line, on the same world
+
+
+@pytest.fixture(scope="module")
+def holdfast(strict_world: World, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Run a command against the world, as `make up` would describe it, and give its JSON and exit code."""
+    described = tmp_path_factory.mktemp("up") / "world.json"
+    described.write_text(json.dumps(description_of(strict_world)))
+
+    def run(*arguments: str) -> tuple[Any, int]:
+        shown = CliRunner().invoke(app, [*arguments, "--json"], obj=lambda *_: embedded(described))
+        return json.loads(shown.stdout or shown.stderr), shown.exit_code
+
+    return run
+
+
+def test_the_command_line_says_that_we_are_done(preserved: Ended, holdfast: Callable[..., Any]) -> None:
+    matter_id = preserved.output["matter_id"]
+
+    listed, _ = holdfast("matters")
+    told, exit_code = holdfast("status", matter_id)
+
+    assert matter_id in [matter["matter_id"] for matter in listed["matters"]]
+    assert exit_code == 0
+    (request,) = [
+        one for one in told["matters"][0]["requests"] if one["request_id"] == preserved.output["request_id"]
+    ]
+    assert request["state"] == "PRESERVED"
+    assert request["execution"]["status"] == "SUCCEEDED"
+    assert request["held_at_platform"] == 5
+
+
+def test_it_says_why_something_is_held_by_any_of_its_names(
+    preserved: Ended, strict_world: World, holdfast: Callable[..., Any]
+) -> None:
+    receipt = next(
+        json.loads(bytes(item["entry"])) for item in ledger(strict_world) if item["sk"].startswith("OBJ#")
+    )
+
+    told = {name: holdfast("why", receipt[name]) for name in ("key", "recording_id", "conversation_id")}
+
+    for document, exit_code in told.values():
+        assert exit_code == 0
+        assert document["conversation_id"] == receipt["conversation_id"]
+        assert document["claims"][0]["matter_id"] == preserved.output["matter_id"]
+        assert {version["legal_hold"] for version in document["versions"]} == {"ON"}
+        assert receipt["sha256"] in {version["sha256"] for version in document["versions"]}
+    assert len(told["recording_id"][0]["versions"]) == 2
+    assert [one["version_id"] for one in told["key"][0]["versions"]] == [receipt["version_id"]]
+
+
+def test_it_sends_a_request_that_the_stack_takes(
+    preserved: Ended, strict_world: World, holdfast: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "request.json"
+    file.write_text(json.dumps(request_of(strict_world)))
+    told: list[Any] = []
+
+    ended = started_by(strict_world, lambda: told.append(holdfast("request", str(file))))
+
+    document, exit_code = told[0]
+    assert (exit_code, document["sent"]) == (0, True)
+    assert "known and PRESERVED" in document["notes"][0]
+    assert ended.status == "SUCCEEDED"
