@@ -2,8 +2,8 @@
 
 Every interleaving of two matters, their claims, releases and claims again, with a lifter that may die at any
 moment, leases that expire, objects that come at any time, locks that somebody lifts outside, and messages
-that are delivered again long after they were done with. What must hold is checked at every transition; where the
-program has nothing more to do, every promise must be kept or let go.
+that are delivered again long after they were done with. What must hold is checked at every transition; where
+the program has nothing more to do, every promise must be kept or let go.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +27,8 @@ class Conversation:
     `lifter` is the epoch of the lifter that is alive, `aims` tells that it has looked and will lift next,
     `is_read_back` that it has found every lock off; `is_leased` tells whether its lease still runs. A `ghost`
     has looked, and was thought dead too early. `relocking` is the epoch of the message that asks for the
-    locks to be set again, `is_on` the one under which they were read back as on. `tampered` are the versions whose
-    lock somebody else has lifted; `drifts` those for which a lock was asked because of it.
+    locks to be set again, `is_on` the one under which they were read back as on. `tampered` are the versions
+    whose lock somebody else has lifted; `drifts` those for which a lock was asked because of it.
     """
 
     promise: Promise | None = None
