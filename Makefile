@@ -40,12 +40,23 @@ check: $(environments) .venvs/checkov/.stamp ## style, types and templates, as t
 	.venv/bin/mypy $(sources)
 	@if test -f template.yaml; then $(python) -m local.check; fi
 
-test: $(environments) .venvs/vendor/.stamp ## every test; the rules and steps must be covered by unit tests alone
+test: $(environments) .venvs/vendor/.stamp | browser ## every test; the rules and steps must be covered by unit tests alone
 	@mkdir -p build
 	$(python) -m pytest --cov --cov-context=test --cov-report= $(ARGS)
 	@if test -d layers/holdfast/holdfast/domain && test -z "$(ARGS)"; then \
 		$(python) -m coverage report --fail-under=100 --contexts='^$$,^tests/unit/' \
 			--include='layers/holdfast/holdfast/domain/*,layers/holdfast/holdfast/steps/*'; fi
+
+# The report is tried in a real browser. Where none can be had, those tests are skipped and say so.
+browsers := chromium chromium-browser google-chrome google-chrome-stable chrome
+.PHONY: browser
+browser:
+	@for name in $(browsers); do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing chromium"; \
+		{ apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "No browser: install one of $(browsers) to have the report tried in it"
 
 .PHONY: bench
 bench: .venv/.stamp ## what large matters take in memory and time; it judges nothing

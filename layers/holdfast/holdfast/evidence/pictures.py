@@ -146,7 +146,7 @@ def quantile_ms(lags_ms: Sequence[tuple[int, int]], share: float) -> int:
 
 
 def day_bars(days: Sequence[tuple[str, Mapping[str, int]]]) -> tuple[Bars, str] | None:
-    """Draw counts by standing over days (ISO dates, ascending), and say what one bar is: day, week or month."""
+    """Draw counts by standing over days (ISO, ascending), and say what a bar is: a day, a week or a month."""
     if not days:
         return None
     first, last = date.fromisoformat(days[0][0]), date.fromisoformat(days[-1][0])
@@ -156,8 +156,11 @@ def day_bars(days: Sequence[tuple[str, Mapping[str, int]]]) -> tuple[Bars, str] 
     counted: dict[date, Counter[str]] = {start: Counter() for start in starts}
     for day, counts in days:
         counted[_start_of(date.fromisoformat(day), unit)].update(counts)
-    pattern = "%d %b" if unit != "month" else "%b %Y"
-    return _bars([(f"{start:{pattern}}", counts) for start, counts in counted.items()]), unit
+    return _bars([(_named(start, unit), counts) for start, counts in counted.items()]), unit
+
+
+def _named(start: date, unit: str) -> str:
+    return f"{start:%b %Y}" if unit == "month" else f"{start.day} {start:%b}"
 
 
 def _start_of(day: date, unit: str) -> date:
@@ -202,9 +205,8 @@ def _bars(groups: Sequence[tuple[str, Mapping[str, int]]]) -> Bars:
                 )
                 base += count
     every = ceil(len(groups) / (min(len(groups), 12)))
-    x_ticks = [
-        Tick(_x((place + 0.5) * slot), label) for place, (label, _) in enumerate(groups) if place % every == 0
-    ]
+    labels = [label for label, _ in groups][::every]
+    x_ticks = [Tick(_x((place * every + 0.5) * slot), label) for place, label in enumerate(labels)]
     return Bars(bars, x_ticks, ticks)
 
 

@@ -24,7 +24,6 @@ from holdfast.evidence.register import Exceptional, Register, Row, to_moment
 from holdfast.evidence.wording import (
     MEDIUM_NAMES,
     duration_in_words,
-    moment_in_words,
     scope_in_words,
     size_in_words,
     text_in_words,
@@ -189,7 +188,7 @@ def _stage(register: Register, name: str) -> tuple[Stage, list[int]]:
         wanted = {0: "", (count - 1) // 2: "", count - 1: ""}
         for place, at in times:
             if place in wanted:
-                wanted[place] = moment_in_words(to_moment(at))
+                wanted[place] = f"{to_moment(at):%Y-%m-%d %H:%M:%S}"
         first, median, last = wanted[0], wanted[(count - 1) // 2], wanted[count - 1]
     return Stage(name, title, meaning, count, first, median, last), pictures.sample(
         register.moments(name), count

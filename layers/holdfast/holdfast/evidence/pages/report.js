@@ -1,6 +1,6 @@
 (() => {
   "use strict";
-  const ROW_PX = 36, SPARE_ROWS = 10;
+  const ROW_PX = 36, SPARE_ROWS = 10, LEAST_PX = 640;
   const data = JSON.parse(document.getElementById("rows").textContent);
 
   // Spelled out: what cannot be seen, or turns the text around it.
@@ -27,7 +27,7 @@
     : bytes < 1e9 ? `${(bytes / 1048576).toFixed(1)} MiB` : `${(bytes / 1073741824).toFixed(2)} GiB`;
   const lag = (ms) => ms < 1000 ? `${ms} ms` : ms < 60000 ? `${(ms / 1000).toFixed(1)} s`
     : ms < 3600000 ? `${(ms / 60000).toFixed(1)} min` : `${(ms / 3600000).toFixed(1)} h`;
-  const short = (text) => text.length > 13 ? `${text.slice(0, 12)}…` : text;
+  const short = (text) => text.length > 9 ? `${text.slice(0, 8)}…` : text;
 
   function objectsList(packed) {
     const of = columns(packed);
@@ -42,17 +42,17 @@
         { name: "Legal hold", values: of.is_let_go.map((gone) => gone ? "released" : "on"), show: capital },
       ],
       columns: [
-        { name: "No.", width: 6, values: of.number, show: number, opens: true },
-        { name: "Began", width: 8, values: of.day, show: (day) => day || "–" },
-        { name: "Medium", width: 7, values: of.medium, show: capital },
-        { name: "Kind", width: 7, values: of.role, show: capital },
+        { name: "No.", width: 7, values: of.number, show: number, opens: true },
+        { name: "Began", width: 9, values: of.day, show: (day) => day || "–" },
+        { name: "Medium", width: 8, values: of.medium, show: capital },
+        { name: "Kind", width: 8, values: of.role, show: capital },
         { name: "Conversation", width: 11, values: of.conversation_id, show: short, style: "m" },
-        { name: "Recording", width: 11, values: of.recording_id, show: short, style: "m" },
-        { name: "Arrived (UTC)", width: 13, values: of.arrived_ms, show: time },
+        { name: "Recording", width: 9, values: of.recording_id, show: short, style: "m" },
+        { name: "Arrived (UTC)", width: 15, values: of.arrived_ms, show: time },
         { name: "Hold lag", width: 8, values: of.lag_ms, show: lag, style: "n" },
         { name: "Size", width: 8, values: of.size_bytes, show: size, style: "n" },
-        { name: "SHA-256", width: 11, values: of.sha256, show: (hex) => hex ? short(hex) : "pending", style: "m" },
-        { name: "At the platform", width: 10, values: of.platform, show: (word) => words(word || "–").replace("held at platform", "held") },
+        { name: "SHA-256", width: 9, values: of.sha256, show: (hex) => hex ? short(hex) : "pending", style: "m" },
+        { name: "Platform", width: 8, values: of.platform, show: (word) => words(word || "–").replace("held at platform", "held") },
       ],
       title: (at) => `Object ${number(of.number[at])}`,
       details: (at) => [
@@ -219,7 +219,7 @@
     let drawn = { from: -1, to: -1, found: null };
     function draw() {
       const from = Math.max(0, Math.floor(scroller.scrollTop / ROW_PX) - SPARE_ROWS);
-      const to = Math.min(found.length, Math.ceil((scroller.scrollTop + (scroller.clientHeight || 600)) / ROW_PX) + SPARE_ROWS);
+      const to = Math.min(found.length, Math.ceil((scroller.scrollTop + Math.max(scroller.clientHeight, LEAST_PX)) / ROW_PX) + SPARE_ROWS);
       if (drawn.from === from && drawn.to === to && drawn.found === found) return;
       drawn = { from, to, found };
       const focused = body.contains(document.activeElement);
@@ -277,6 +277,7 @@
       else if (top + ROW_PX > scroller.scrollTop + page) scroller.scrollTop = top + ROW_PX - page;
       draw();
       focus();
+      scroller.scrollIntoView({ block: "nearest" });
     }
 
     const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: 12, PageUp: -12, Home: -Infinity, End: Infinity };
@@ -310,7 +311,7 @@
     addEventListener("beforeprint", print);
     addEventListener("afterprint", () => paper.replaceChildren());
 
-    root.append(controls, status, scroller, paper);
+    root.replaceChildren(controls, status, scroller, paper);
     find();
   }
 
