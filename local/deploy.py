@@ -69,6 +69,7 @@ def deploy(
         resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
     )
     _configure_object_lock(s3, template, stack, parameters)
+    _configure_encryption(s3, template, stack)
     return stack
 
 
@@ -155,6 +156,31 @@ def _configure_object_lock(s3: Any, template: Template, stack: Stack, parameters
             periods = {unit: int(retention[unit]) for unit in ("Days", "Years") if unit in retention}
             lock |= {"Rule": {"DefaultRetention": {"Mode": retention["Mode"], **periods}}}
         s3.put_object_lock_configuration(Bucket=stack.resources[logical_id], ObjectLockConfiguration=lock)
+
+
+def _configure_encryption(s3: Any, template: Template, stack: Stack) -> None:
+    """Encrypt the buckets as the template declares: the emulator drops that property, too."""
+    for logical_id, resource in template["Resources"].items():
+        declared = resource.get("Properties", {}).get("BucketEncryption")
+        if resource["Type"] != "AWS::S3::Bucket" or not declared:
+            continue
+        (rule,) = declared["ServerSideEncryptionConfiguration"]
+        default = rule["ServerSideEncryptionByDefault"]
+        key = stack.resources[default["KMSMasterKeyID"]["Fn::GetAtt"][0]]
+        s3.put_bucket_encryption(
+            Bucket=stack.resources[logical_id],
+            ServerSideEncryptionConfiguration={
+                "Rules": [
+                    {
+                        "BucketKeyEnabled": rule["BucketKeyEnabled"],
+                        "ApplyServerSideEncryptionByDefault": {
+                            "SSEAlgorithm": default["SSEAlgorithm"],
+                            "KMSMasterKeyID": key,
+                        },
+                    }
+                ]
+            },
+        )
 
 
 def _resolve(value: Any, template: Template, parameters: Mapping[str, str]) -> Any:

@@ -21,6 +21,7 @@ def main() -> None:
     from ministack import app as gateway  # noqa: PLC0415 - reads its settings on import
 
     from local.emulator import (  # noqa: PLC0415 - import MiniStack
+        action_names,
         calls,
         condition_keys,
         event_faults,
@@ -29,6 +30,7 @@ def main() -> None:
     )
 
     function_errors.install()
+    action_names.install()
     condition_keys.install()
     schedules.install()
     event_faults.install()

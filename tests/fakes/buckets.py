@@ -12,14 +12,10 @@ from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.tags import MAX_TAGS, TagPlan
 from holdfast.errors import AwsRefused
 from holdfast.ports import (
-    Document,
     ListingMark,
     OpenedObject,
-    Reading,
     RecordFile,
-    Unread,
     VersionPage,
-    Wiring,
 )
 from tests.fakes.clock import NOON
 from tests.fakes.effects import Effects
@@ -113,27 +109,6 @@ class EvidenceInMemory:
 
 def _subject(version: ObjectVersion) -> str:
     return f"{version.key}@{version.version_id}"
-
-
-QUEUE_ARN = "arn:aws:sqs:eu-central-1:111122223333:arrivals"
-AS_DEPLOYED: Mapping[Reading, Document] = {
-    Reading.OBJECT_LOCK: {"ObjectLockEnabled": "Enabled"},
-    Reading.VERSIONING: {"Status": "Enabled"},
-    Reading.NOTIFICATION: {
-        "arrival_queue": QUEUE_ARN,
-        "QueueConfigurations": [{"QueueArn": QUEUE_ARN, "Events": ["s3:ObjectCreated:*"]}],
-    },
-}
-
-
-@dataclass(slots=True)
-class WiringInMemory:
-    """Implements `ports.WiringSource`."""
-
-    documents: dict[Reading, Document | Unread] = field(default_factory=lambda: dict(AS_DEPLOYED))
-
-    def read(self) -> Wiring:
-        return dict(self.documents)
 
 
 @dataclass(slots=True)

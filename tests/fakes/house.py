@@ -73,7 +73,6 @@ from tests.fakes.buckets import (
     EvidenceInMemory,
     HashQueueInMemory,
     RecordFilesInMemory,
-    WiringInMemory,
     WorkFilesInMemory,
 )
 from tests.fakes.clock import HandDrivenClock
@@ -98,6 +97,7 @@ from tests.fakes.platform import (
     ScopeInMemory,
 )
 from tests.fakes.telemetry import RecordedTelemetry
+from tests.fakes.wiring import WiringInMemory
 
 MATTER, REQUEST = MatterId("M-2026-001"), RequestId("R-1")
 RUN = Run(matter_id=MATTER, request_id=REQUEST)

@@ -1,6 +1,10 @@
 """What AWS says of a stack, read by the real adapter, is what the rules take for well."""
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import botocore.session
@@ -11,31 +15,107 @@ from moto import mock_aws
 from holdfast.aws.wiring import StackWiring
 from holdfast.doctor.wiring import wiring_digest, wiring_findings
 from holdfast.ports import Reading, Unread
+from tests.fakes.wiring import NAMES, REGION, RESOURCES, resolved
 
 SESSION: Any = botocore.session.get_session()
-REGION = "eu-central-1"
 
 
 def _client(service: str) -> Any:
     return SESSION.create_client(service, region_name=REGION)
 
 
+def _role(name: str) -> str:
+    """Make a role of the template, with the policies that its properties have inline."""
+    iam, properties = _client("iam"), resolved(RESOURCES[name]["Properties"])
+    trust = json.dumps(properties["AssumeRolePolicyDocument"])
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    for policy in properties["Policies"]:
+        document = json.dumps(policy["PolicyDocument"])
+        iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
+    return arn
+
+
 class Deployed:
-    """A stack in moto, as the template has it, and what may be changed of it."""
+    """A stack in moto, as the template has it, as far as evidence takes its way through it."""
 
     def __init__(self, *, has_object_lock: bool = True) -> None:
-        self.s3 = _client("s3")
+        self.s3, self.sqs, self.kms, functions = (_client(one) for one in ("s3", "sqs", "kms", "lambda"))
+        self.key_id = self.kms.create_key()["KeyMetadata"]["KeyId"]
+        self.queue_url = self.sqs.create_queue(QueueName="holdfast-ArrivalQueue")["QueueUrl"]
+        queue_arn = self.attribute("QueueArn")
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("app.py", "")
+        role_arn = _role("SecureObjectsRole")
+        function = functions.create_function(
+            FunctionName="holdfast-SecureObjects",
+            Runtime="python3.13",
+            Role=role_arn,
+            Handler="app.handler",
+            Code={"ZipFile": code.getvalue()},
+        )
+        mapping = functions.create_event_source_mapping(
+            EventSourceArn=queue_arn, FunctionName=function["FunctionArn"], BatchSize=10
+        )
+        self.mapping_id = mapping["UUID"]
+        # moto has an account of its own.
+        self.names = replace(
+            NAMES,
+            evidence_bucket="evidence",
+            key_arn=self.kms.describe_key(KeyId=self.key_id)["KeyMetadata"]["Arn"],
+            arrival_queue_arn=queue_arn,
+            securer_arn=function["FunctionArn"],
+            securer_role_arn=role_arn,
+            writer_role_arn=_role("GenesysWriterRole"),
+        )
         self.s3.create_bucket(
             Bucket="evidence",
             CreateBucketConfiguration={"LocationConstraint": REGION},
             ObjectLockEnabledForBucket=has_object_lock,
         )
-        sqs = _client("sqs")
-        url = sqs.create_queue(QueueName="arrivals")["QueueUrl"]
-        self.queue_arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
-            "QueueArn"
-        ]
-        self.notify([{"QueueArn": self.queue_arn, "Events": ["s3:ObjectCreated:*"]}])
+        self.notify([{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}])
+        self.s3.put_bucket_policy(
+            Bucket="evidence",
+            Policy=json.dumps(self.own(RESOURCES["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"])),
+        )
+        queue_policy = self.own(RESOURCES["ArrivalQueuePolicy"]["Properties"]["PolicyDocument"])
+        self.sqs.set_queue_attributes(
+            QueueUrl=self.queue_url,
+            Attributes={
+                "Policy": json.dumps(queue_policy),
+                "RedrivePolicy": json.dumps({"deadLetterTargetArn": queue_arn, "maxReceiveCount": 5}),
+            },
+        )
+        key_policy = self.own(RESOURCES["Key"]["Properties"]["KeyPolicy"])
+        self.kms.put_key_policy(KeyId=self.key_id, PolicyName="default", Policy=json.dumps(key_policy))
+        self.rename()
+
+    def attribute(self, name: str) -> str:
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=[name])
+        return str(answer["Attributes"][name])
+
+    def own(self, value: Any) -> Any:
+        """Fill in what moto called things, where the fakes have names of their own."""
+        text = json.dumps(resolved(value))
+        for theirs, ours in (
+            (NAMES.evidence_bucket, "evidence"),
+            (NAMES.arrival_queue_arn, self.names.arrival_queue_arn),
+            (NAMES.writer_role_arn, self.names.writer_role_arn),
+            (NAMES.key_arn, self.names.key_arn),
+            ("111122223333", "123456789012"),
+        ):
+            text = text.replace(theirs, ours)
+        return json.loads(text)
+
+    def rename(self) -> None:
+        """Have the roles' policies speak of what moto made."""
+        iam = _client("iam")
+        for role in ("SecureObjectsRole", "GenesysWriterRole"):
+            for policy in RESOURCES[role]["Properties"]["Policies"]:
+                document = json.dumps(self.own(policy["PolicyDocument"])).replace(
+                    "arn:aws:x:::", "arn:aws:sqs:::"
+                )
+                iam.put_role_policy(RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=document)
 
     def notify(self, queues: list[dict[str, Any]]) -> None:
         self.s3.put_bucket_notification_configuration(
@@ -43,7 +123,7 @@ class Deployed:
         )
 
     def wiring(self) -> StackWiring:
-        return StackWiring(self.s3, bucket="evidence", queue_arn=self.queue_arn)
+        return StackWiring(_client, self.names, mapping_id=self.mapping_id, queue_url=self.queue_url)
 
     def findings(self) -> list[tuple[str, bool]]:
         return [(one.check, one.is_blocking) for one in wiring_findings(self.wiring().read())]
@@ -51,7 +131,7 @@ class Deployed:
 
 @pytest.fixture(autouse=True)
 def _aws() -> Iterator[None]:
-    with mock_aws():
+    with mock_aws(config={"lambda": {"use_docker": False}}):
         yield
 
 
@@ -70,6 +150,62 @@ def test_a_bucket_that_notifies_nobody_is_found() -> None:
     deployed.notify([])
 
     assert deployed.findings() == [("arrival wiring", True)]
+
+
+def test_a_bucket_without_a_policy_denies_nothing() -> None:
+    deployed = Deployed()
+    deployed.s3.delete_bucket_policy(Bucket="evidence")
+
+    assert set(deployed.findings()) == {("bucket policy", False)}
+
+
+def test_a_key_that_is_disabled_is_found() -> None:
+    deployed = Deployed()
+    deployed.kms.disable_key(KeyId=deployed.key_id)
+
+    assert deployed.findings() == [("key", True)]
+
+
+def test_a_mapping_that_is_disabled_is_found() -> None:
+    deployed = Deployed()
+    _client("lambda").update_event_source_mapping(UUID=deployed.mapping_id, Enabled=False)
+
+    assert deployed.findings() == [("arrival mapping", True)]
+
+
+def test_a_function_without_concurrency_is_found() -> None:
+    deployed = Deployed()
+    _client("lambda").put_function_concurrency(
+        FunctionName="holdfast-SecureObjects", ReservedConcurrentExecutions=0
+    )
+
+    assert deployed.findings() == [("arrival function", True)]
+
+
+def test_another_key_of_the_bucket_is_found() -> None:
+    deployed = Deployed()
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "arn:aws:kms:x:1:key/other"}
+    deployed.s3.put_bucket_encryption(
+        Bucket="evidence",
+        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": default}]},
+    )
+
+    assert deployed.findings() == [("encryption", True)]
+
+
+def test_what_a_role_lost_is_found() -> None:
+    deployed = Deployed()
+    _client("iam").delete_role_policy(RoleName="GenesysWriterRole", PolicyName="WriteRecordings")
+
+    assert set(deployed.findings()) == {("writer role", True)}
+
+
+def test_what_waits_to_be_secured_is_counted() -> None:
+    deployed = Deployed()
+    deployed.queue_url = deployed.sqs.create_queue(QueueName="nobody-works-it-off")["QueueUrl"]
+    deployed.sqs.send_message(QueueUrl=deployed.queue_url, MessageBody="{}")
+
+    assert deployed.wiring().backlog() == 1
 
 
 def test_the_digest_of_a_wiring_changes_with_it_and_with_nothing_else() -> None:
@@ -94,13 +230,17 @@ class _Denied:
         return refuse
 
 
-def test_what_aws_denies_is_said_reading_by_reading() -> None:
-    seen = StackWiring(_Denied("AccessDenied"), bucket="evidence", queue_arn="arn").read()
+def _answering(code: str) -> StackWiring:
+    return StackWiring(lambda _: _Denied(code), NAMES, mapping_id="m", queue_url="q")
 
-    assert seen.keys() == set(Reading)
-    assert all(isinstance(document, Unread) for document in seen.values())
+
+def test_what_aws_denies_is_said_reading_by_reading() -> None:
+    documents = _answering("AccessDenied").read().documents
+
+    assert documents.keys() == set(Reading)
+    assert all(isinstance(document, Unread) for document in documents.values())
 
 
 def test_what_may_pass_is_left_to_the_repetition() -> None:
     with pytest.raises(ClientError):
-        StackWiring(_Denied("SlowDown"), bucket="evidence", queue_arn="arn").read()
+        _answering("SlowDown").read()

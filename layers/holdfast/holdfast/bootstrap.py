@@ -43,6 +43,7 @@ from holdfast.ports import (
     RequestBus,
     Runs,
     ScopeSource,
+    StackNames,
     StandingBook,
     SweepBook,
     Telemetry,
@@ -224,9 +225,19 @@ def wiring() -> WiringSource:
     from holdfast.aws.wiring import StackWiring  # noqa: PLC0415
 
     return StackWiring(
-        _client("s3"),
-        bucket=settings().text("EVIDENCE_BUCKET"),
-        queue_arn=settings().text("ARRIVAL_QUEUE_ARN"),
+        _client,
+        StackNames(
+            evidence_bucket=settings().text("EVIDENCE_BUCKET"),
+            key_arn=settings().text("KEY_ARN"),
+            arrival_queue_arn=settings().text("ARRIVAL_QUEUE_ARN"),
+            securer_arn=settings().text("SECURE_OBJECTS_ARN"),
+            securer_role_arn=settings().text("SECURE_OBJECTS_ROLE_ARN"),
+            writer_role_arn=settings().text("GENESYS_WRITER_ROLE_ARN"),
+            genesys_account_id=settings().text("GENESYS_ACCOUNT_ID"),
+            organization_id=settings().text("GENESYS_ORGANIZATION_ID"),
+        ),
+        mapping_id=settings().text("ARRIVAL_MAPPING_ID"),
+        queue_url=settings().text("ARRIVAL_QUEUE_URL"),
     )
 
 

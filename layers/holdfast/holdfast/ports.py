@@ -945,7 +945,17 @@ class Reading(StrEnum):
 
     OBJECT_LOCK = "object_lock"
     VERSIONING = "versioning"
+    ENCRYPTION = "encryption"
     NOTIFICATION = "notification"
+    BUCKET_POLICY = "bucket_policy"
+    KEY = "key"
+    KEY_POLICY = "key_policy"
+    ARRIVAL_QUEUE = "arrival_queue"
+    ARRIVAL_MAPPING = "arrival_mapping"  # from the queue to the function that secures
+    SECURER = "securer"
+    SECURER_POLICIES = "securer_policies"
+    WRITER_ROLE = "writer_role"
+    WRITER_POLICIES = "writer_policies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -955,7 +965,29 @@ class Unread:
     said: str
 
 
-type Wiring = Mapping[Reading, Document | Unread]
+@dataclass(frozen=True, slots=True)
+class StackNames:
+    """What the stack calls its own: ARNs, a bucket's name; and who the vendor is."""
+
+    evidence_bucket: str
+    key_arn: str
+    arrival_queue_arn: str
+    securer_arn: str
+    securer_role_arn: str
+    writer_role_arn: str
+    genesys_account_id: str
+    organization_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What should be there, and what AWS says of it.
+
+    Policies are read as ``{"inline": {name: document}, "attached": [ARN]}``.
+    """
+
+    names: StackNames
+    documents: Mapping[Reading, Document | Unread]
 
 
 class WiringSource(Protocol):
@@ -963,6 +995,9 @@ class WiringSource(Protocol):
 
     def read(self) -> Wiring:
         """Read everything there is to know; a reading that is denied does not hide the others."""
+
+    def backlog(self) -> int:
+        """Tell how many arrivals wait to be secured, about."""
 
 
 class Canaries(Protocol):

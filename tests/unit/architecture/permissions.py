@@ -32,6 +32,18 @@ ACTIONS = {
     "get_bucket_versioning": ("s3:GetBucketVersioning",),
     "get_bucket_notification_configuration": ("s3:GetBucketNotification",),
     "list_object_versions": ("s3:ListBucketVersions",),
+    "get_bucket_encryption": ("s3:GetEncryptionConfiguration",),
+    "get_bucket_policy": ("s3:GetBucketPolicy",),
+    "describe_key": ("kms:DescribeKey",),
+    "get_key_policy": ("kms:GetKeyPolicy",),
+    "get_queue_attributes": ("sqs:GetQueueAttributes",),
+    "get_event_source_mapping": ("lambda:GetEventSourceMapping",),
+    "get_function_concurrency": ("lambda:GetFunctionConcurrency",),
+    "get_function_configuration": ("lambda:GetFunctionConfiguration",),
+    "get_role": ("iam:GetRole",),
+    "get_role_policy": ("iam:GetRolePolicy",),
+    "list_role_policies": ("iam:ListRolePolicies",),
+    "list_attached_role_policies": ("iam:ListAttachedRolePolicies",),
     "get_item": ("dynamodb:GetItem",),
     "batch_get_item": ("dynamodb:BatchGetItem",),
     "query": ("dynamodb:Query",),
@@ -55,7 +67,21 @@ PARTS_OF_TRANSACTIONS = {
 # What an adapter works on, where it is not told by a setting.
 PLACES = {"EvidenceS3": "EvidenceBucket", "StepFunctionsRuns": "PreserveMatter", "Table": "Ledger"}
 # What Preflight reads, by the client that it asks.
-PLACES_OF_CLIENTS = {"_s3": "EvidenceBucket"}
+PLACES_OF_CLIENTS = {
+    "_s3": "EvidenceBucket",
+    "_kms": "Key",
+    "_sqs": "ArrivalQueue",
+    "_iam": "GenesysWriterRole",
+    "_lambda": "SecureObjects",
+}
+# One reading of several is about something else as well, or instead.
+PLACES_OF_CALLS = {
+    "get_role": ("GenesysWriterRole",),
+    "get_role_policy": ("GenesysWriterRole", "SecureObjectsRole"),
+    "list_role_policies": ("GenesysWriterRole", "SecureObjectsRole"),
+    "list_attached_role_policies": ("GenesysWriterRole", "SecureObjectsRole"),
+    "get_event_source_mapping": ("SecureObjectsArrivalQueue",),
+}
 SETTINGS = {
     "EVIDENCE_BUCKET": "EvidenceBucket",
     "RECORDS_BUCKET": "RecordsBucket",
@@ -164,7 +190,8 @@ class Program:
                 continue
             receiver = _last_name(node.value)
             if receiver in PLACES_OF_CLIENTS and adapter == "StackWiring":
-                yield from ((action, PLACES_OF_CLIENTS[receiver]) for action in ACTIONS[node.attr])
+                places = PLACES_OF_CALLS.get(node.attr, (PLACES_OF_CLIENTS[receiver],))
+                yield from ((action, one) for action in ACTIONS[node.attr] for one in places)
             elif receiver in {"_client", "_kms"}:
                 actions = (ON_VERSIONS if adapter == "EvidenceS3" else ACTIONS)[node.attr]
                 yield from ((action, place) for action in actions)

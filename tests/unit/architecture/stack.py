@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from local.template import Template
@@ -205,7 +206,7 @@ def boundaries(template: Template) -> Iterator[str]:
                     if re.search(r"LegalHold|Tagging|Retention", action):
                         yield f"{name}: of the {side} side, and may {action}"
                     if on_evidence and not (
-                        action.startswith("s3:GetBucket")
+                        action.startswith(("s3:GetBucket", "s3:GetEncryptionConfiguration"))
                         or _concerns_manifests(name, action, statement)
                         or _concerns_canaries(name, action, statement)
                     ):
@@ -469,11 +470,12 @@ def alarms(template: Template, counters: set[str]) -> Iterator[str]:
 
 def settings(template: Template, read: set[str]) -> Iterator[str]:
     """What is told is read, what is read is told, and every parameter is used."""
-    told = {
-        name
-        for name in template["Globals"]["Function"]["Environment"]["Variables"]
-        if not name.startswith("POWERTOOLS_")
-    }
+    globally = template["Globals"]["Function"]["Environment"]["Variables"]
+    alone = [
+        one.get("Environment", {}).get("Variables", {})
+        for one in of_type(template, "Serverless::Function").values()
+    ]
+    told = {name for name in {*globally, *chain.from_iterable(alone)} if not name.startswith("POWERTOOLS_")}
     yield from (f"{name}: told, and never read" for name in sorted(told - read))
     yield from (f"{name}: read, and never told" for name in sorted(read - told))
     rest = {part: template[part] for part in template if part not in {"Parameters", "Metadata"}}

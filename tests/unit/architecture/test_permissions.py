@@ -22,6 +22,7 @@ TEMPLATE = read_template(ROOT / "template.yaml")
 PROGRAM = Program(ROOT)
 POLLING = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 PLACES = [name for name, resource in TEMPLATE["Resources"].items() if "Policy" not in resource["Type"]]
+PLACES.append("SecureObjectsArrivalQueue")  # SAM makes it of the function's event
 
 
 def granted(document: dict[str, object]) -> set[Need]:

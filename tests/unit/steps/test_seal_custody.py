@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from holdfast.contracts.steps import Failing, Sealed
+from holdfast.contracts.steps import Failing, PreflightFinding, Sealed
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.ids import ExportJobId, MatterId, RequestId
 from holdfast.domain.manifest import Manifest
@@ -565,3 +565,14 @@ def test_a_part_that_was_cut_off_is_sealed_again_and_the_others_are_not_read() -
         "explained": 1,
         "missing": 0,
     }
+
+
+def test_what_preflight_warned_of_stands_in_the_summary_and_in_the_headline() -> None:
+    house = held(1)
+    warning = PreflightFinding(check="default retention", message="nobody knows", is_blocking=False)
+
+    sealed = house.seal_custody(warnings=[warning])
+
+    assert sealed.verdict == "PRESERVED"
+    assert sealed.summary["warnings"] == ["default retention: nobody knows"]
+    assert "Preflight warned of default retention: nobody knows." in sealed.headline

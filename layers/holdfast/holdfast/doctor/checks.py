@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from holdfast.doctor.explanation import Layer, Origin
 from holdfast.ports import Finding
 
 _DEPLOY = "it was changed outside the stack; deploy the stack again"
@@ -12,45 +13,60 @@ _DEPLOY = "it was changed outside the stack; deploy the stack again"
 class Check:
     """A check: `needs` names the check without whose success it cannot be made."""
 
-    layer: str
+    layer: Layer | Origin
     remedy: str
     needs: str = ""
 
 
 CHECKS: Mapping[str, Check] = {
-    "settings": Check("settings", "mend the named stack parameters, or the secret, and deploy again"),
+    "settings": Check(Origin.SETTINGS, "mend the named stack parameters, or the secret, and deploy again"),
     "OAuth client": Check(
-        "oauth_token",
+        Layer.OAUTH_TOKEN,
         "put the OAuth client's id and secret into the Genesys secret, and check that it is enabled",
     ),
     "organisation": Check(
-        "tenant_mismatch",
+        Layer.TENANT_MISMATCH,
         "use an OAuth client of the organisation that GenesysOrganizationId names",
         "OAuth client",
     ),
-    "scopes": Check("genesys_permission", "give the OAuth client the named scopes", "OAuth client"),
+    "scopes": Check(Layer.GENESYS_PERMISSION, "give the OAuth client the named scopes", "OAuth client"),
     "matter id": Check(
-        "request_schema", "send the request under a matter id that fits, in either case", "OAuth client"
+        Layer.REQUEST_SCHEMA, "send the request under a matter id that fits, in either case", "OAuth client"
     ),
     "analytics permission": Check(
-        "genesys_permission", "give the OAuth client's role the named permission", "OAuth client"
+        Layer.GENESYS_PERMISSION, "give the OAuth client's role the named permission", "OAuth client"
     ),
     "recording job permission": Check(
-        "genesys_permission", "give the OAuth client's role the named permission", "OAuth client"
+        Layer.GENESYS_PERMISSION, "give the OAuth client's role the named permission", "OAuth client"
     ),
     "integration permission": Check(
-        "genesys_permission", "give the OAuth client's role integrations:integration:view", "OAuth client"
+        Layer.GENESYS_PERMISSION, "give the OAuth client's role integrations:integration:view", "OAuth client"
     ),
     "integration": Check(
-        "integration_role",
+        Layer.INTEGRATION_ROLE,
         "activate the integration in Genesys Cloud, or deploy with its id as GenesysIntegrationId",
         "OAuth client",
     ),
-    "object lock": Check("object_lock", _DEPLOY),
-    "versioning": Check("object_lock", _DEPLOY),
-    "arrival wiring": Check("arrival_path", _DEPLOY),
+    "object lock": Check(Layer.OBJECT_LOCK, _DEPLOY),
+    "default retention": Check(Layer.OBJECT_LOCK, "take the default retention off the evidence bucket"),
+    "versioning": Check(Layer.OBJECT_LOCK, _DEPLOY),
+    "encryption": Check(Layer.KMS, _DEPLOY),
+    "key": Check(Layer.KMS, "enable the key again, or cancel its deletion"),
+    "key policy": Check(Layer.KMS, _DEPLOY),
+    "bucket policy": Check(
+        Layer.BUCKET_POLICY,
+        "take the named statement out of the evidence bucket's policy, or except the vendor's role from it:"
+        " the vendor writes from outside of your networks. The template's own statements stay",
+    ),
+    "writer role": Check(Layer.INTEGRATION_ROLE, _DEPLOY),
+    "writer role trust": Check(Layer.INTEGRATION_ROLE, _DEPLOY),
+    "arrival wiring": Check(Origin.ARRIVAL_PATH, _DEPLOY),
+    "arrival queue": Check(Origin.ARRIVAL_PATH, _DEPLOY),
+    "arrival mapping": Check(Origin.ARRIVAL_PATH, _DEPLOY),
+    "arrival function": Check(Origin.ARRIVAL_PATH, _DEPLOY),
+    "arrival role": Check(Layer.IAM_IDENTITY, _DEPLOY),
     "canary": Check(
-        "arrival_path",
+        Origin.ARRIVAL_PATH,
         "read the log of SecureObjects and the parked messages, mend what they name, then send again",
         "arrival wiring",
     ),

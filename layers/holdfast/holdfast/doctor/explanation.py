@@ -30,6 +30,7 @@ class Origin(StrEnum):
 
     SETTINGS = "settings"
     PREFLIGHT = "preflight"
+    ARRIVAL_PATH = "arrival_path"
     PLATFORM = "platform"
     LEDGER = "ledger"
     AWS = "aws"

@@ -229,6 +229,7 @@ class _Sealing:
     files: WorkFiles
     records: RecordFiles
     early_failure: Mapping[str, object]
+    warnings: Sequence[str]
 
     def sum_up(self, has_time: Callable[[], bool]) -> tuple[RequestState, dict[str, object]] | None:
         """Give verdict and summary; None if time has run out before the last part."""
@@ -255,7 +256,7 @@ class _Sealing:
             "account": self._named("account", accounts),
             "request": asdict(self.records.write_once(f"{folder}/request.json", [self.record.body])),
         }
-        summary = account.summary() | named
+        summary = account.summary() | named | {"warnings": self.warnings}
         self.records.write_once(f"{folder}/summary.json", [_line(summary)])
         return account.verdict, summary
 
@@ -360,13 +361,21 @@ def seal_custody(
     summary = record.summary
     if summary is None:
         sealing = _Sealing(
-            record, batches, claims, receipts, relocks, parking, files, records, run.early_failure
+            record,
+            batches,
+            claims,
+            receipts,
+            relocks,
+            parking,
+            files,
+            records,
+            run.early_failure,
+            [f"{warning.check}: {warning.message}" for warning in run.warnings],
         )
         summed_up = sealing.sum_up(has_time)
         if summed_up is None:
             return Sealed(done=False, wait_s=MIN_WAIT_S, matter_id=run.matter_id, request_id=run.request_id)
         verdict, summary = summed_up
-        summary["warnings"] = [f"{warning.check}: {warning.message}" for warning in run.warnings]
         if not record.state.is_terminal:
             requests.advance(record, verdict, summary=summary)
         record = requests.read(run.matter_id, run.request_id)
@@ -428,7 +437,7 @@ def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> st
         + (f" {alone} of the conversations stand on the S3 lock alone." if alone else "")
         + _reused(summary["reused"])
         + "".join(f" {explanation}" for explanation in summary["explanations"])
-        + "".join(f" Preflight warned of {warning}." for warning in summary["warnings"])
+        + "".join(f" Preflight warned of {warning}." for warning in summary.get("warnings", ()))
     )
 
 
