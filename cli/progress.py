@@ -60,6 +60,12 @@ class RequestProgress:
         return sum(batch.record.conversations for batch in self.batches)
 
     @property
+    def reused(self) -> int:
+        """Count the conversations that were not exported again."""
+        reused = [one.record for one in self.batches if one.record.state is BatchState.REUSED]
+        return sum(record.conversations for record in reused)
+
+    @property
     def is_over(self) -> bool:
         """Tell whether nothing more will come: a verdict, a failure, or a run that died."""
         return self.record.state.is_terminal or not (self.execution.is_running or self._is_unknown)

@@ -169,7 +169,8 @@ def quote(
             else (default, "assumed")
         )
         if value is not None:
-            assumptions[name.replace("_", " ")] = f"{value:,.4g} {unit} ({origin})"
+            amount_shown = f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+            assumptions[name.replace("_", " ")] = f"{amount_shown} {unit} ({origin})"
         return value
 
     per_conversation = choose(

@@ -21,6 +21,7 @@ from holdfast.domain.states import ParkedState, StandingState
 from holdfast.ports import MatterRecord, StandingMatter
 
 LEAST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
+_LOOKS_FOR_A_NEW_MATTER = 30
 _MAX_BATCHES = 12  # rows; of a large matter, those that move
 
 app = typer.Typer()
@@ -68,6 +69,9 @@ def status(
     """
     reader = Reader(deployment)
 
+    if follow and matter:
+        _wait_for(deployment, MatterId(matter))
+
     def read(on_batch: Callable[[], object] = lambda: None) -> list[MatterProgress]:
         wanted = [MatterId(matter)] if matter else [one.matter_id for one in _matters(deployment)]
         found = [reader.matter(one, on_batch=on_batch) for one in wanted]
@@ -91,6 +95,14 @@ def status(
         "parked": parked,
     }
     return Answer(document, _page(progress, parked), Exit.DONE if is_done else Exit.NO)
+
+
+def _wait_for(deployment: Deployment, matter_id: MatterId) -> None:
+    """Let a request that was just sent be written down; whoever follows it may be quicker."""
+    for _ in range(_LOOKS_FOR_A_NEW_MATTER):
+        if deployment.requests.matter(matter_id) or deployment.standing_matters.find(matter_id):
+            return
+        deployment.pause(LEAST_PAUSE_S)
 
 
 def _followed(
@@ -219,11 +231,13 @@ def _request(request: RequestProgress) -> Iterator[RenderableType]:
     yield _verdict(request) if record.summary is not None else _batches(request)
     reasons = request.reasons()
     if reasons:
-        yield _reasons(reasons)
+        yield page(Text(""), _reasons(reasons))
     execution = request.execution
+    reused = request.reused
     told: dict[str, RenderableType | None] = {
         "waits for": request.waits_for(),
         "failed": record.explanation,
+        "re-used": f"{reused} conversations that earlier exports had secured" if reused else None,
         "run": Text.assemble(
             state(execution.status), f" in {execution.state}" if execution.state else "", style="dim"
         )

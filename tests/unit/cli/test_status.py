@@ -1,11 +1,13 @@
 """`holdfast matters` and `holdfast status`: are we done, what is missing, what is waited for."""
 
+from dataclasses import replace
+
 import pytest
 
 from cli.exits import Exit
 from holdfast.domain.ids import RequestId
 from holdfast.domain.reconciliation import MEANINGS, Reason
-from holdfast.domain.states import RequestState
+from holdfast.domain.states import BatchState, RequestState
 from holdfast.ports import ParkedMessage
 from tests.fakes.clock import NOON
 from tests.fakes.house import DEADLINE, MATTER, House
@@ -166,3 +168,29 @@ def test_following_goes_on_until_everything_has_ended(running: House) -> None:
 
     assert shown.document["matters"][0]["requests"][0]["state"] == RequestState.FAILED
     assert shown.exit_code == Exit.NO
+
+
+def test_who_follows_a_request_that_was_just_sent_waits_until_it_is_written_down() -> None:
+    house = House()
+    deployment = HouseDeployment(house)
+    deployment.meanwhile = lambda: house.requests.matter(MATTER) or house.open_request()
+
+    shown = run(deployment, "status", MATTER, "--follow")
+
+    assert [one["matter_id"] for one in shown.document["matters"]] == [MATTER]
+
+
+def test_who_follows_what_never_comes_is_told() -> None:
+    assert run(House(), "status", "M-404", "--follow").exit_code == Exit.NOT_FOUND
+
+
+def test_what_was_not_exported_again_is_said() -> None:
+    house = held(1, 2)
+    house.seal_custody()
+    house.requests.advance(house.request, RequestState.PRESERVED)
+    reused = next(iter(house.batches.records.values()))
+    house.batches.records[MATTER, RequestId("R-1"), reused.batch_id] = replace(
+        reused, state=BatchState.REUSED
+    )
+
+    assert "2 conversations that earlier exports had secured" in run(house, "status", MATTER).page
