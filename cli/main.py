@@ -30,10 +30,10 @@ _LOOK, _ACT, _PROVE, _MEND = "Look", "Preserve and release", "Prove", "Mend"
 COMMANDS: Mapping[str, Entry] = {
     "matters": Entry("cli.status", "The matters, each with the state of its newest request.", _LOOK),
     "status": Entry("cli.status", "How far a matter has come, what is missing, what it waits for.", _LOOK),
+    "why": Entry("cli.why", "Why something is held: its matters, locks, versions and history.", _LOOK),
+    "quote": Entry("cli.quote", "Recordings, GB, dollars and hours before anything starts.", _ACT),
     "request": Entry("cli.request", "Send a discovery request, from a file or by questions.", _ACT),
     "redrive": Entry("cli.redrive", "List what is parked, and send it again.", _MEND),
-    "quote": Entry("cli.quote", "Recordings, GB, dollars and hours before anything starts.", _ACT),
-    "why": Entry("cli.why", "Why something is held: its matters, locks, versions and history.", _LOOK),
     "doctor": Entry("cli.doctor", "Who said no, and what to do about it.", _MEND),
 }
 
