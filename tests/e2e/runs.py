@@ -51,18 +51,24 @@ def started_by(world: World, act: Callable[[], object], machine: str = "Preserve
 
 
 def ledger(world: World) -> list[dict[str, Any]]:
-    """Every item of the ledger, as plain values."""
+    """Every item of the ledger, as plain values; canaries never count."""
     pages = world.client("dynamodb").get_paginator("scan").paginate(TableName=world.outputs["LedgerTable"])
-    return [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+    return [
+        {name: _read(value) for name, value in item.items()}
+        for page in pages
+        for item in page["Items"]
+        if item["pk"] != {"S": "CANARY"}
+    ]
 
 
 def versions(world: World) -> list[dict[str, Any]]:
-    """Every version of every object in the evidence bucket."""
+    """Every version of every object that the vendor wrote into the evidence bucket."""
     pages = world.client("s3").get_paginator("list_object_versions")
     return [
         version
         for page in pages.paginate(Bucket=world.outputs["EvidenceBucket"])
         for version in page.get("Versions", [])
+        if not version["Key"].startswith("_holdfast/canary/")
     ]
 
 

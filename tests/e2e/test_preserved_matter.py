@@ -70,6 +70,28 @@ def test_every_version_is_locked_tagged_and_receipted_with_its_true_digest(
         assert receipt["size_bytes"] == len(body)
 
 
+def test_the_canary_that_showed_the_way_is_locked_and_counts_nowhere(
+    preserved: Ended, strict_world: World
+) -> None:
+    s3, bucket = strict_world.client("s3"), strict_world.outputs["EvidenceBucket"]
+    listed = s3.list_object_versions(Bucket=bucket, Prefix="_holdfast/canary/")["Versions"]
+    query = {":pk": {"S": "CANARY"}}
+    receipts = strict_world.client("dynamodb").query(
+        TableName=strict_world.outputs["LedgerTable"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues=query,
+    )["Items"]
+
+    holds = [
+        s3.get_object_legal_hold(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])["LegalHold"]
+        for one in listed
+    ]
+
+    assert holds == [{"Status": "ON"}] * len(listed)
+    assert len(receipts) == len(listed) == 1
+    assert preserved.output["summary"]["warnings"] == []
+
+
 def test_the_custody_file_is_the_ledger_s_entries_byte_by_byte(preserved: Ended, strict_world: World) -> None:
     written = (
         strict_world.client("s3")
@@ -196,7 +218,9 @@ def test_the_vendor_s_role_can_write_and_nothing_else(preserved: Ended, strict_w
         "put_object_tagging": {"Tagging": {"TagSet": []}},
     }
 
-    vendor.put_object(Bucket=bucket, Key=f"_holdfast/canary/{uuid.uuid4()}", Body=b"may be written")
+    # That it can write is seen by what it has delivered.
+    with pytest.raises(ClientError, match="AccessDenied"):
+        vendor.put_object(Bucket=bucket, Key=f"_holdfast/canary/{uuid.uuid4()}", Body=b"not its own")
     for operation, parameters in attempts.items():
         with pytest.raises(ClientError, match="AccessDenied"):
             getattr(vendor, operation)(**named, **parameters)

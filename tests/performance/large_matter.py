@@ -229,6 +229,7 @@ class LargeMatter(Rehearsal):
             scope_source=_Scope(round(self.recordings * 4 / 5)),
         )
         self.clock.meanwhile = _Delivery(self.house).go_on
+        self.house.canaries.notify = lambda version: self.house.secure_objects(messages(self.house, version))
         self.payloads = _Largest()
         self.began_at = self.clock.now()
 
