@@ -2,13 +2,14 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from cli.command import command
@@ -55,7 +56,7 @@ def explain(
             Text(f"not used, since nobody knows them: {', '.join(refusal.ignored)}", style="yellow")
         )
     answer = explained(refusal)
-    return Answer(answer.as_document(), _page(answer))
+    return Answer(answer.as_document(), page(answer))
 
 
 def _text(file: str) -> str:
@@ -71,20 +72,26 @@ def _text(file: str) -> str:
         ) from None
 
 
-def _page(answer: Explanation) -> RenderableType:
-    head = Text.assemble((answer.layer, "bold red"), "  ", (answer.title, "bold"))
-    sure = Text(f"{answer.confidence} confidence, cause {answer.cause}", style="dim")
+def page(answer: Explanation) -> RenderableType:
+    """Lay an explanation out for a person."""
     parts = (
         ("Evidence", answer.evidence),
         ("What to do", answer.remedy),
         ("Find out next", answer.collect_next),
     )
     return Group(
-        head,
-        sure,
+        Text.assemble((answer.layer, "bold red"), "  ", (answer.title, "bold")),
+        Text(f"{answer.confidence} confidence, cause {answer.cause}", style="dim"),
         *(
-            Padding(Group(Text(name, style="bold"), *(f"  • {escape(line)}" for line in lines)), (1, 0, 0, 0))
+            Padding(Group(Text(name, style="bold"), _listed(lines)), (1, 0, 0, 0))
             for name, lines in parts
             if lines
         ),
     )
+
+
+def _listed(lines: Sequence[str]) -> RenderableType:
+    shown = Table.grid(padding=(0, 1))
+    for line in lines:
+        shown.add_row(" •", Text(line))
+    return shown

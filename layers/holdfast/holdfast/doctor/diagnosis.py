@@ -121,13 +121,13 @@ NOTHING = Finding(FindingKind.NOTHING_GIVEN)
 
 def is_vendor(refusal: Refusal, said: Said) -> bool:
     """Tell whether the caller is the role that the vendor assumes, or the vendor itself."""
+    if refusal.source == "genesys":
+        return True
     who = said.denial.principal or refusal.context.role_arn
-    if who:
-        named = (role_of(who) or who).rpartition("role/")[2]
-        return account_of(who) in VENDOR_ACCOUNTS or bool(
-            re.search(r"genesys|purecloud", named, re.IGNORECASE)
-        )
-    return refusal.source == "genesys" or (refusal.source == "sts" and bool(refusal.context.genesys_org_id))
+    if not who:
+        return refusal.source == "sts" and bool(refusal.context.genesys_org_id)
+    name = (role_of(who) or who).rpartition("role/")[2]
+    return account_of(who) in VENDOR_ACCOUNTS or bool(re.search(r"genesys|purecloud", name, re.IGNORECASE))
 
 
 def diagnose(refusal: Refusal, said: Said) -> Finding:

@@ -57,6 +57,10 @@ class _Case:
         )
 
 
+# Codes that tell no more than the status does.
+_SAYS_NOTHING = frozenset({"", "forbidden", "error"})
+
+
 def _is_bare(case: _Case) -> bool:
     """Tell whether AWS said no and nothing more."""
     said = case.said
@@ -64,6 +68,11 @@ def _is_bare(case: _Case) -> bool:
         not said.code and (said.status == 403 or "access denied" in said.text)
     )
     return said.speaker is not Speaker.GENESYS and said.denial.kind is None and is_denied
+
+
+def _says_nothing(case: _Case) -> bool:
+    said = case.said
+    return said.code.lower() in _SAYS_NOTHING and said.denial.kind is None and said.status in {None, 403}
 
 
 _SHAPES: Mapping[Shape, Callable[[_Case], bool]] = {
@@ -79,10 +88,9 @@ _SHAPES: Mapping[Shape, Callable[[_Case], bool]] = {
     Shape.TOKEN_EXPIRED: lambda case: shapes.token_age(case.refusal.context) is TokenAge.EXPIRED,
     Shape.TOKEN_PAST_HALF: lambda case: shapes.token_age(case.refusal.context) is TokenAge.PAST_HALF,
     Shape.BY_VENDOR: lambda case: is_vendor(case.refusal, case.said),
+    Shape.QUOTED: lambda case: case.said.is_quoted,
     Shape.BARE: _is_bare,
-    Shape.NO_CODE: lambda case: (
-        not case.said.code and case.said.denial.kind is None and case.said.status in {None, 403}
-    ),
+    Shape.NO_CODE: _says_nothing,
     Shape.EXPLICIT: lambda case: case.said.denial.is_explicit,
 }  # fmt: skip
 

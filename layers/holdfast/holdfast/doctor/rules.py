@@ -26,6 +26,7 @@ class Shape(StrEnum):
     TOKEN_EXPIRED = "token older than its life"  # noqa: S105 - what a token shows, and no token
     TOKEN_PAST_HALF = "token past half its life"  # noqa: S105 - as above
     BY_VENDOR = "caller: the vendor or the role it assumes"
+    QUOTED = "quoted by the platform"
     BARE = "denied without a reason"
     NO_CODE = "without an error code"
     EXPLICIT = "explicit deny"
@@ -287,7 +288,7 @@ _OBJECT_LOCK = (
             Signs(codes="ObjectLockConfigurationNotFoundError NoSuchObjectLockConfiguration"),
             Signs(
                 words=(
-                    r"missing object ?lock configuration|"
+                    r"missing object ?lock ?configuration|"
                     r"object ?lock configuration does not exist|does not have an? object ?lock|"
                     r"object lock (?:is )?(?:not|must be) enabled|object lock is disabled"
                 )
@@ -324,7 +325,10 @@ _OBJECT_LOCK = (
             Signs(codes="InvalidRetentionPeriod"),
             Signs(
                 codes="InvalidRequest InvalidArgument InvalidBucketState MalformedXML",
-                words=(r"object lock|x-amz-object-lock|retain until|retention (?:date|period|mode)"),
+                words=(
+                    r"object lock|x-amz-object-lock|retain until|retention (?:date|period|mode)|"
+                    r"legal hold must|wormmode"
+                ),
             ),
         ),
         (("send mode and date of a retention together, the date in the future; versioning stays on"),),
@@ -395,18 +399,35 @@ _KEYS = (
         Layer.KMS,
         "The key may not be used by this caller.",
         (
-            Signs(denied_by=(PolicyKind.IDENTITY, PolicyKind.RESOURCE), action="kms:*"),
-            Signs(said_by=(_KMS,), codes="AccessDenied* KMS.AccessDenied* KMSAccessDenied*"),
-            Signs(action="kms:*"),
+            Signs(action="kms:*", denied_by=(PolicyKind.RESOURCE,)),
+            Signs(
+                said_by=(_KMS,),
+                codes="AccessDenied* KMS.AccessDenied* KMSAccessDenied*",
+                shapes=(Shape.BARE,),
+            ),
         ),
         (
             (
-                "allow the one action that was denied, on this one key, to this one role: in "
-                "the role's policy, and in the key's policy if that does not leave it to the "
-                "account"
+                "allow the one action that was denied, on this one key, to this one role: in the key's "
+                "policy, and in the role's"
             ),
         ),
         HIGH,
+        "KMS key access",
+        ("the key's policy and grants",),
+    ),
+    Cause(
+        "kms_not_permitted",
+        Layer.KMS,
+        "The caller's own policies do not permit the use of the key.",
+        (Signs(action="kms:*"), Signs(said_by=(_KMS,), codes="*AccessDenied*")),
+        (
+            (
+                "allow the one action that was denied, on this one key, in the role's policy; the key's "
+                "policy may stay as it is, if it leaves access to the account's policies"
+            ),
+        ),
+        MEDIUM,
         "KMS key access",
         ("the key's policy and grants",),
     ),
@@ -507,8 +528,16 @@ _ROLE = (
         "other_external_id",
         Layer.TENANT_MISMATCH,
         "The role trusts another organisation than the one that asks.",
+        (Signs(said_by=(_STS,), findings=(FindingKind.OTHER_TENANT,)),),
+        (("make sts:ExternalId in the role's trust policy the id of this Genesys organisation"),),
+        HIGH,
+        "IAM ExternalId",
+    ),
+    Cause(
+        "other_external_id_in_words",
+        Layer.TENANT_MISMATCH,
+        "The words tell of an ExternalId that does not match.",
         (
-            Signs(said_by=(_STS,), findings=(FindingKind.OTHER_TENANT,)),
             Signs(
                 words=(
                     r"external ?id[^\n]{0,60}(?:mismatch|(?:does|do|did)(?: not|n't) match|"
@@ -518,8 +547,9 @@ _ROLE = (
             ),
         ),
         (("make sts:ExternalId in the role's trust policy the id of this Genesys organisation"),),
-        HIGH,
+        MEDIUM,
         "IAM ExternalId",
+        ("the role's trust policy (context.role_policy)", "the organisation's id (context.genesys_org_id)"),
     ),
     Cause(
         "trust_refused",
@@ -546,6 +576,28 @@ _ROLE = (
         ("allow the caller sts:AssumeRole on this one role",),
         HIGH,
         "IAM denials",
+    ),
+    Cause(
+        "integration_inactive",
+        Layer.INTEGRATION_ROLE,
+        "The integration that should write is not active.",
+        (
+            Signs(codes="*.integration.disabled *.integration.invalid"),
+            Signs(said_by=(_G,), words=r"integration (?:is )?(?:not active|inactive|disabled|not enabled)"),
+        ),
+        ("activate the integration, and look at its state: role, trust and bucket are tried then",),
+        MEDIUM,
+        "Genesys S3 export",
+        ("the integration's reportedState",),
+    ),
+    Cause(
+        "assume_malformed",
+        Layer.REQUEST_SCHEMA,
+        "STS does not accept the request as it is.",
+        (Signs(said_by=(_STS,), codes="Validation* InvalidParameter* Malformed* PackedPolicy*"),),
+        ("mend the parameter that the message names; a repetition changes nothing",),
+        HIGH,
+        "STS AssumeRole",
     ),
     Cause(
         "assume_refused",
@@ -640,7 +692,7 @@ _DENIALS = (
         "writer_role_denied",
         Layer.INTEGRATION_ROLE,
         "The role that the vendor assumes is not permitted to do it.",
-        (Signs(denied_by=_OWN, shapes=(Shape.BY_VENDOR,)),),
+        (Signs(denied_by=(PolicyKind.IDENTITY,), shapes=(Shape.BY_VENDOR, Shape.QUOTED)),),
         (
             (
                 "add the one missing action on the evidence bucket to the role's policy; the "
@@ -649,6 +701,21 @@ _DENIALS = (
             ),
         ),
         HIGH,
+        "Genesys S3 export",
+    ),
+    Cause(
+        "writer_role_denied_by_name",
+        Layer.INTEGRATION_ROLE,
+        "The role is not permitted to do it, and by its name it is the one that the vendor assumes.",
+        (Signs(denied_by=_OWN, shapes=(Shape.BY_VENDOR,)),),
+        (
+            (
+                "add the one missing action on the evidence bucket to the role's policy; the "
+                "vendor's writer needs s3:PutObject, s3:PutObjectAcl, s3:GetBucketLocation and "
+                "s3:GetEncryptionConfiguration"
+            ),
+        ),
+        MEDIUM,
         "Genesys S3 export",
     ),
     Cause(
@@ -1067,6 +1134,16 @@ _REQUESTS = (
         "S3 errors",
     ),
     Cause(
+        "acl_not_supported",
+        Layer.REQUEST_SCHEMA,
+        "The request carries an ACL, and the bucket's owner has switched ACLs off.",
+        (Signs(codes="AccessControlListNotSupported"),),
+        ("leave the ACL out; if the vendor's writer sends one, only BucketOwnerPreferred helps",),
+        MEDIUM,
+        "S3 errors",
+        ("the bucket's ownership controls",),
+    ),
+    Cause(
         "aws_rejects_request",
         Layer.REQUEST_SCHEMA,
         "AWS does not accept the request as it is.",
@@ -1077,7 +1154,7 @@ _REQUESTS = (
                     "BadDigest EntityToo* KeyTooLong* MissingContentLength Missing* "
                     "InvalidPart* InvalidURI InvalidBucketName XAmzContent* IncompleteBody "
                     "MetadataTooLarge InvalidStorageClass InvalidEncryptionAlgorithmError "
-                    "NotImplemented AccessControlListNotSupported Validation* Serialization* "
+                    "NotImplemented Validation* Serialization* "
                     "InvalidParameter* InvalidAction PackedPolicyTooLarge* "
                     "InvalidLocationConstraint InvalidRange InvalidBucketState BucketAlready* "
                     "UserKeyMustBeSpecified Unresolvable* MaxMessageLengthExceeded BadRequest"
