@@ -15,6 +15,7 @@ from cli.executions import Executions
 from cli.exits import Exit
 from cli.failures import CommandFailed, NotConnected
 from cli.locks import Locks
+from cli.shelf import Shelf
 from holdfast.aws.buckets import WorkS3
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger
 from holdfast.aws.parking import ParkingLedger
@@ -124,6 +125,11 @@ class Deployment:
         return WorkS3(self.client("s3"), bucket=self.output("WorkBucket"))
 
     @cached_property
+    def shelf(self) -> Shelf:
+        """Give the records bucket."""
+        return Shelf(self.client("s3"), bucket=self.output("RecordsBucket"))
+
+    @cached_property
     def locks(self) -> Locks:
         """Give the locks in the evidence bucket."""
         return Locks(self.client("s3"), bucket=self.output("EvidenceBucket"))
@@ -164,6 +170,12 @@ class Deployment:
                 advice="read the function's log; what was done before it failed is not done twice",
             )
         return told
+
+    def start(self, function: str, payload: Mapping[str, Any]) -> None:
+        """Have the function of an output work, without waiting for its answer."""
+        self.client("lambda").invoke(
+            FunctionName=self.output(function), InvocationType="Event", Payload=json.dumps(payload).encode()
+        )
 
     def pause(self, wait_s: float) -> None:
         """Let some time pass before looking again."""

@@ -34,6 +34,9 @@ COMMANDS: Mapping[str, Entry] = {
     "quote": Entry("cli.quote", "Recordings, GB, dollars and hours before anything starts.", _ACT),
     "request": Entry("cli.request", "Send a discovery request, from a file or by questions.", _ACT),
     "redrive": Entry("cli.redrive", "List what is parked, and send it again.", _MEND),
+    "package": Entry(
+        "cli.package", "Bring a matter's custody package here, with its media or without.", _PROVE
+    ),
     "doctor": Entry("cli.doctor", "Who said no, and what to do about it.", _MEND),
 }
 

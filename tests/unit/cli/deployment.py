@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from cli.executions import Execution
 from cli.main import app
 from holdfast.domain.custody import Arrival, ObjectVersion
-from tests.fakes.buckets import EvidenceInMemory
+from holdfast.errors import AwsUnavailable
+from tests.fakes.buckets import EvidenceInMemory, RecordFilesInMemory
 from tests.fakes.house import House
 
 
@@ -46,6 +47,28 @@ class ExecutionsInMemory:
 
 
 @dataclass
+class ShelfInMemory:
+    """Stands for `cli.shelf.Shelf`; a medium's content is its key, and reading one stops after `cut_off`."""
+
+    records: RecordFilesInMemory
+    cut_off: int = 1 << 30
+    read_from: list[tuple[str, int]] = field(default_factory=list)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        return (key for key in sorted(self.records.files) if key.startswith(prefix))
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        return self.records.read(key)
+
+    def read_version(self, bucket: str, key: str, version_id: str, start: int = 0) -> Iterator[bytes]:
+        self.read_from.append((key, start))
+        content = key.encode()[start:]
+        yield content[: self.cut_off]
+        if len(content) > self.cut_off:
+            raise AwsUnavailable("S3 did not answer")
+
+
+@dataclass
 class HouseDeployment:
     """Stands for `cli.connection.Deployment`; `meanwhile` happens whenever somebody waits."""
 
@@ -56,10 +79,12 @@ class HouseDeployment:
     answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     meanwhile: Callable[[], object] = lambda: None
     locks: LocksInMemory = field(init=False)
+    shelf: ShelfInMemory = field(init=False)
     executions: ExecutionsInMemory = field(init=False)
 
     def __post_init__(self) -> None:
         self.locks = LocksInMemory(self.house.evidence)
+        self.shelf = ShelfInMemory(self.house.records)
         self.executions = ExecutionsInMemory(self.house)
         self.requests = self.house.requests
         self.batches = self.house.batches
@@ -78,6 +103,9 @@ class HouseDeployment:
     def invoke(self, function: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         self.invoked.append((function, payload))
         return self.answers[function].pop(0)
+
+    def start(self, function: str, payload: Mapping[str, Any]) -> None:
+        self.invoked.append((function, payload))
 
     def pause(self, wait_s: float) -> None:
         self.meanwhile()

@@ -123,7 +123,8 @@ class Register:
     """Takes in a matter's lines, then answers; use it as a context, which removes nothing but closes it."""
 
     def __init__(self, path: Path | str = ":memory:") -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
+        # One thread works with it at a time; which one closes it, nobody can say.
+        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # A register that is lost is built anew.
         self._database.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _SCHEMA + "BEGIN;")
         self._waiting: dict[str, list[tuple[object, ...]]] = {}
