@@ -21,7 +21,7 @@ STEPS: Mapping[str, str] = {
     "arrivals": "Objects secured",
     "reconcile": "Recordings reconciled",
     "holds": "Held at the platform",
-    "custody": "Custody files",
+    "custody": "Verdicts",
 }
 _PREPARATION = ("build", "start", "deploy", "connect")
 _QUIET_S = 3.0

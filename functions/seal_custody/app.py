@@ -1,4 +1,4 @@
-"""Give the verdict and write the custody file."""
+"""Give the verdict, and write down what it stands on."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from holdfast.steps.seal_custody import seal_custody
 
 @observed
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Give the verdict and write the custody file."""
+    """Give the verdict, and write down what it stands on."""
     answer = seal_custody(
         Sealing.model_validate(event),
         requests=bootstrap.requests(),
@@ -21,6 +21,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         parking=bootstrap.parking(),
         files=bootstrap.work_files(),
         records=bootstrap.record_files(),
+        seals=bootstrap.seals(),
+        clock=bootstrap.clock,
         has_time=bootstrap.half_time(context),
         telemetry=bootstrap.telemetry,
     )

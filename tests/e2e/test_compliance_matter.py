@@ -37,12 +37,11 @@ def test_the_scenario_ends_as_it_expects_with_every_role_confined_to_its_policy(
     assert unmet(load_scenario(SCENARIO).expect, preserved.output["summary"]) == []
 
 
-def test_every_version_manifests_included_is_locked_and_in_the_custody_file(
-    preserved: Ended, strict: World
-) -> None:
+def test_every_version_manifests_included_is_locked_and_in_the_log(preserved: Ended, strict: World) -> None:
     s3, found = strict.client("s3"), versions(strict)
-    custody = s3.get_object(Bucket=strict.outputs["RecordsBucket"], Key=preserved.output["custody_key"])
-    receipted = {json.loads(line).get("version_id") for line in custody["Body"].read().splitlines()}
+    key = preserved.output["log"]["seal"]["key"].replace("/seals/", "/segments/") + "l"
+    segment = s3.get_object(Bucket=strict.outputs["RecordsBucket"], Key=key)["Body"].read()
+    receipted = {json.loads(line).get("version_id") for line in segment.splitlines()}
 
     manifests = [one for one in found if "/manifests/" in one["Key"]]
 

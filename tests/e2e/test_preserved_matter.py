@@ -11,6 +11,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from typer.testing import CliRunner
 
 from cli.connection import embedded
@@ -92,17 +95,36 @@ def test_the_canary_that_showed_the_way_is_locked_and_counts_nowhere(
     assert preserved.output["summary"]["warnings"] == []
 
 
-def test_the_custody_file_is_the_ledger_s_entries_byte_by_byte(preserved: Ended, strict_world: World) -> None:
-    written = (
-        strict_world.client("s3")
-        .get_object(Bucket=strict_world.outputs["RecordsBucket"], Key=preserved.output["custody_key"])["Body"]
-        .read()
+def _record(world: World, key: str) -> bytes:
+    content: bytes = (
+        world.client("s3").get_object(Bucket=world.outputs["RecordsBucket"], Key=key)["Body"].read()
     )
+    return content
+
+
+def test_the_log_is_the_ledger_s_entries_byte_by_byte(preserved: Ended, strict_world: World) -> None:
+    seal = preserved.output["log"]["seal"]
+
+    written = _record(strict_world, seal["key"].replace("/seals/", "/segments/") + "l")
 
     entries = [bytes(item["entry"]) for item in ledger(strict_world) if "entry" in item]
-    assert hashlib.sha256(written).hexdigest() == preserved.output["custody_sha256"]
     assert sorted(written.splitlines()) == sorted(entries)
-    assert len(entries) == 10 + 5 + 5  # receipts, claims, holds at the platform
+    assert len(entries) == 10 + 5 + 5 + 1  # receipts, claims, holds at the platform, and the account
+
+
+def test_the_seal_is_signed_with_the_stack_s_key(preserved: Ended, strict_world: World) -> None:
+    seal = preserved.output["log"]["seal"]
+    statement = _record(strict_world, seal["key"])
+    named = json.loads(statement)
+    public_key = load_pem_public_key(_record(strict_world, f"keys/{named['key']['public_key_sha256']}.pem"))
+
+    signature = _record(strict_world, seal["key"].removesuffix("json") + "sig")
+
+    assert isinstance(public_key, EllipticCurvePublicKey)
+    public_key.verify(signature, statement, ECDSA(SHA256()))
+    assert seal["sha256"] == hashlib.sha256(statement).hexdigest()
+    assert (named["sequence"], named["tree"]["root"]) == (1, seal["root"])
+    assert named["key"]["key_id"] == strict_world.outputs["SealKeyArn"]
 
 
 def test_every_conversation_is_protected_at_the_platform_after_its_upload(

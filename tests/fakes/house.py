@@ -19,6 +19,8 @@ from holdfast.contracts.steps import (
     HoldsPlanned,
     JobChecked,
     JobStarted,
+    MatterSealed,
+    MatterSealing,
     Opened,
     Opening,
     Preflighted,
@@ -61,6 +63,7 @@ from holdfast.steps.record_failure import record_failure
 from holdfast.steps.record_standing_matter import record_standing_matter
 from holdfast.steps.redrive_parked import redrive_parked
 from holdfast.steps.seal_custody import seal_custody
+from holdfast.steps.seal_matter import seal_matter
 from holdfast.steps.secure_objects import Securing
 from holdfast.steps.start_export_job import start_export_job
 from holdfast.steps.start_scope_query import start_scope_query
@@ -96,6 +99,7 @@ from tests.fakes.platform import (
     RunsInMemory,
     ScopeInMemory,
 )
+from tests.fakes.seals import SealsInMemory, SignerInMemory
 from tests.fakes.telemetry import RecordedTelemetry
 from tests.fakes.wiring import WiringInMemory
 
@@ -152,9 +156,13 @@ class House:
     arrival_queue: ArrivalQueueInMemory = field(init=False)
     hash_queue: HashQueueInMemory = field(init=False)
     jobs: ExportJobsInMemory = field(init=False)
+    seals: SealsInMemory = field(init=False)
+    signer: SignerInMemory = field(init=False)
 
     def __post_init__(self) -> None:
         self.conversations = ConversationsInMemory(self.effects)
+        self.seals = SealsInMemory(self.conversations, self.effects)
+        self.signer = SignerInMemory(effects=self.effects)
         self.evidence = EvidenceInMemory(self.effects)
         self.canaries = CanariesInMemory(self.evidence)
         self.arrival_queue = ArrivalQueueInMemory(self.effects)
@@ -470,6 +478,21 @@ class House:
             parking=self.parking,
             files=self.files,
             records=self.records,
+            seals=self.seals,
+            clock=self.clock,
+            has_time=self.patience,
+            telemetry=self.telemetry,
+        )
+
+    def seal_matter(self, cursor: str = "") -> MatterSealed:
+        return seal_matter(
+            MatterSealing(matter_id=self.run.matter_id, cursor=cursor),
+            batches=self.batches,
+            claims=self.conversations,
+            seals=self.seals,
+            records=self.records,
+            signer=self.signer,
+            clock=self.clock,
             has_time=self.patience,
             telemetry=self.telemetry,
         )

@@ -204,6 +204,11 @@ class BatchesInMemory:
             if is_theirs and is_standing and batch_id.startswith(batch_prefix(request.attempt)):
                 yield record
 
+    def jobs_of(self, matter_id: MatterId) -> Iterator[ExportJobId]:
+        for key, record in sorted(self.records.items()):
+            if key[0] == matter_id and record.job_id:
+                yield record.job_id
+
     def pieces_of(self, record: BatchRecord) -> int:
         origin = origin_of(record.batch_id)
         theirs = (record.matter_id, record.request_id)

@@ -336,7 +336,10 @@ def _at(held: Any, path: str) -> Any:
 def _placed(held: Any, path: str | None, answer: Any) -> Any:
     if path is None:
         return held
-    return answer if path == "$" else {**held, path.removeprefix("$."): answer}
+    if path == "$":
+        return answer
+    name, _, rest = path.removeprefix("$.").partition(".")
+    return {**held, name: _placed(held[name], f"$.{rest}", answer) if rest else answer}
 
 
 def _applies(choice: Mapping[str, Any], held: Any) -> bool:

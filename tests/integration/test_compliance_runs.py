@@ -61,9 +61,10 @@ def ended(us: Rehearsal) -> Ended:
         assert counts["secured"] <= len(receipted)
         held = {cid for cid, references in us.simulator.compliance.holds.items() if references}
         assert summary["conversations"]["held_at_platform"] <= len(held)
-        custody = house.records.files[summary["custody"]["key"]].splitlines()
-        in_custody = {json.loads(line).get("key") for line in custody}
-        assert {key for key, _ in house.evidence.stored} <= in_custody  # manifests, too
+        segments = [content for key, content in house.records.files.items() if "/segments/" in key]
+        sealed = {json.loads(line).get("key") for one in segments for line in one.splitlines()}
+        delivered = {key for key, _ in house.evidence.stored if not key.startswith("_holdfast/")}
+        assert delivered <= sealed  # manifests, too
     assert (end.verdict == "PRESERVED") == (house.request.state is RequestState.PRESERVED)
     assert all(stored.is_locked for stored in house.evidence.stored.values())
     _keeps_secrets(us, end)

@@ -50,7 +50,8 @@ def test_a_met_expectation_is_exit_code_0_and_everything_promised_is_there(
     assert summary["ok"] is True
     assert summary["aws_calls"] > 0
     assert summary["genesys_calls"] == len((out / "genesys-requests.jsonl").read_text().splitlines())
-    assert [path.name for path in (out / "custody").rglob("custody.jsonl")] == ["custody.jsonl"]
+    custody = sorted(path.name for path in (out / "custody").rglob("000001.*"))
+    assert custody == ["000001.json", "000001.jsonl", "000001.sig"]
     logs = [json.loads(line) for path in (out / "logs").iterdir() for line in path.read_text().splitlines()]
     assert logs
 

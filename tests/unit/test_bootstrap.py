@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "REQUEST_BUS": "the-stack-requests",
     "HASH_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/hashes",
     "KEY_ARN": "arn:aws:kms:eu-central-1:000000000000:key/k",
+    "SEAL_KEY_ARN": "arn:aws:kms:eu-central-1:000000000000:key/s",
     "HASH_LIMIT_BYTES": "1000000",
     "SWEEP_AGE_SECONDS": "900",
     "BATCH_SIZE": "2000",

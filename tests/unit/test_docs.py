@@ -25,6 +25,7 @@ from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.promises import ReleaseLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
+from holdfast.aws.seals import SealLedger
 from holdfast.aws.slots import SlotLedger
 from holdfast.aws.standing import StandingLedger
 from holdfast.aws.sweeps import SweepLedger
@@ -33,7 +34,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.doctor.checks import CHECKS
 from holdfast.doctor.rules import OURS
-from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt
+from holdfast.domain.custody import Account, CustodyEvent, EventType, NamedFile, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import (
     BatchId,
@@ -49,9 +50,11 @@ from holdfast.domain.moments import Interval
 from holdfast.domain.reconciliation import EXPLAINING, MEANINGS, Reason
 from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.scope import Conversation, Scope
+from holdfast.domain.seals import Folder, PublicKey, SealedLog
 from holdfast.domain.standing import Course
 from holdfast.domain.states import BatchState, PlatformHold, RequestState
 from holdfast.errors import HoldfastError
+from holdfast.evidence.seal import Segment, seal_statement
 from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
 from holdfast.genesys.platform.holds import DeletionProtection
 from holdfast.genesys.platform.retention import RetentionSchedule
@@ -456,6 +459,11 @@ JOB = "0a6f0d1e-0000-4000-8000-000000000003"
 KEY = f"{SOME_ID}/year=2026/month=3/day=2/hour=0/conversation_id={CONVERSATION}/{RECORDING}.opus"
 
 
+ACCOUNT = Account(
+    MatterId("{matter_id}"), RequestId("{request_id}"), 1, NOW, "PRESERVED", "0", [NamedFile("x", "0", 1)], {}
+)
+
+
 def _fill(table: Table) -> None:
     """Have every adapter write every kind of item once, with all that it can carry."""
     matter, batch, arn = MatterId("{matter_id}"), BatchId("{batch_id}"), "arn"
@@ -489,6 +497,10 @@ def _fill(table: Table) -> None:
     receipts.write(Receipt(manifest, Role.MANIFEST, NOW, NOW, "0"))
     for version in (media, stray):
         receipts.add_digest(version, "0", NOW)
+    seals = SealLedger(table)
+    seals.extend(matter, SealedLog(1, 1, (b"peak",), "root", "digest"))
+    seals.add_fact(matter, "{name}", ACCOUNT)
+    seals.mark(matter, 1, Folder.of_conversation(CONVERSATION), [b"leaf"])
     slots, owner = (
         SlotLedger(table, organization_id="{organization_id}"),
         SlotOwner(matter, request.request_id, batch),
@@ -508,6 +520,7 @@ def _fill(table: Table) -> None:
 
 
 def _in_words(key: str) -> str:
+    key = re.sub(r"^SEALED#.*", "SEALED#{matter_id}#{sequence}#{part}", key)
     key = re.sub(r"#CLAIMED#[0-9a-f]$", "#CLAIMED#{digit}", key).replace("{matter_id}.", "{matter_id}")
     key = (
         key.replace(OTHER, CONVERSATION)
@@ -575,9 +588,28 @@ EVENT = CustodyEvent(
 ).document("nonce")
 
 
-@pytest.mark.parametrize(("name", "document"), [("receipt", FULLEST), ("event", EVENT)])
+SEAL = json.loads(
+    seal_statement(
+        matter_id=MatterId("m"),
+        sequence=1,
+        sealed_at=NOW,
+        previous="",
+        segment=Segment(0, "", 0),
+        kinds={},
+        accounts=[],
+        tree_size=0,
+        root="",
+        key=PublicKey("key", b""),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [("receipt", FULLEST), ("event", EVENT), ("account", ACCOUNT.document("nonce")), ("seal", SEAL)],
+)
 def test_every_field_of_an_entry_is_documented(name: str, document: Mapping[str, Any]) -> None:
-    assert {code(row[0])[0] for row in table(CUSTODY, name)} == document.keys()
+    assert {field for row in table(CUSTODY, name) for field in code(row[0])} == document.keys()
 
 
 def test_the_examples_of_entries_are_canonical_and_can_be_read() -> None:

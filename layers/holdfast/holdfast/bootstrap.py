@@ -37,12 +37,15 @@ from holdfast.ports import (
     ReceiptBook,
     RecordFiles,
     RecordingCatalogue,
+    RecordShelf,
     ReleaseBook,
     RelockBook,
     RequestBook,
     RequestBus,
     Runs,
     ScopeSource,
+    SealBook,
+    Signer,
     StackNames,
     StandingBook,
     SweepBook,
@@ -260,6 +263,30 @@ def work_files() -> WorkFiles:
 @cache
 def record_files() -> RecordFiles:
     """Give the records bucket."""
+    from holdfast.aws.buckets import RecordsS3  # noqa: PLC0415
+
+    return RecordsS3(_client("s3"), bucket=settings().text("RECORDS_BUCKET"))
+
+
+@cache
+def seals() -> SealBook:
+    """Give what is sealed."""
+    from holdfast.aws.seals import SealLedger  # noqa: PLC0415
+
+    return SealLedger(_ledger())
+
+
+@cache
+def signer() -> Signer:
+    """Give the sealing key."""
+    from holdfast.aws.signer import KmsSigner  # noqa: PLC0415
+
+    return KmsSigner(_client("kms"), key_id=settings().text("SEAL_KEY_ARN"))
+
+
+@cache
+def record_shelf() -> RecordShelf:
+    """Give the records bucket to who seals and packs."""
     from holdfast.aws.buckets import RecordsS3  # noqa: PLC0415
 
     return RecordsS3(_client("s3"), bucket=settings().text("RECORDS_BUCKET"))

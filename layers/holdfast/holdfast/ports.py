@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from holdfast.domain.custody import Arrival, ObjectVersion, Receipt, Relock
+from holdfast.domain.custody import Arrival, Fact, ObjectVersion, Receipt, Relock
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import (
     BatchId,
@@ -29,6 +29,7 @@ from holdfast.domain.promise import UNCLAIMED, Promise
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.scope import Conversation, Scope
+from holdfast.domain.seals import Folder, PublicKey, SealedLog
 from holdfast.domain.standing import Course
 from holdfast.domain.states import BatchState, ParkedState, PlatformHold, RequestState
 from holdfast.domain.tags import TagPlan
@@ -453,6 +454,9 @@ class BatchBook(Protocol):
         """List the batches of a request's attempt in order, strongly consistent; of a split one, its halves
         alone.
         """
+
+    def jobs_of(self, matter_id: MatterId) -> Iterator[ExportJobId]:
+        """List the export jobs of all of a matter's requests, strongly consistent."""
 
     def pieces_of(self, record: BatchRecord) -> int:
         """Count what has become of the batch of the scope that this one came from: all that it was ever split
@@ -886,6 +890,39 @@ class Parking(Protocol):
         """Note that what it asked for is done."""
 
 
+class SealBook(Protocol):
+    """What is sealed of a matter. All reads are strongly consistent; entries and markers never change."""
+
+    def log(self, matter_id: MatterId) -> SealedLog:
+        """Tell how far a matter's log is sealed."""
+
+    def extend(self, matter_id: MatterId, log: SealedLog) -> bool:
+        """Note that the log has its next seal; False, and nothing changes, if the seal before is not the
+        last one.
+        """
+
+    def unsealed(self, matter_id: MatterId, folder: Folder) -> Sequence[bytes]:
+        """Read the entries of a folder that concern the matter and that no seal of its has taken in."""
+
+    def mark(self, matter_id: MatterId, sequence: int, folder: Folder, leaves: Sequence[bytes]) -> None:
+        """Note which entries of a folder a seal has taken in, by their leaf hashes; a repeat changes
+        nothing.
+        """
+
+    def add_fact(self, matter_id: MatterId, name: str, fact: Fact) -> bool:
+        """Write an entry that concerns a matter as a whole, unless its name is taken."""
+
+
+class Signer(Protocol):
+    """The sealing key: ECDSA on P-256."""
+
+    def public_key(self) -> PublicKey:
+        """Give the public half."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign the SHA-256 of a message; the answer is DER."""
+
+
 # --- the buckets
 # ------------------------------------------------------------------------------------------------
 
@@ -1038,7 +1075,7 @@ class RecordFiles(Protocol):
 
 
 class RecordShelf(Protocol):
-    """The records bucket, from the side that puts packages together: read all, write once."""
+    """The records bucket, from the side that seals and packs: read all, write once."""
 
     def read(self, key: str) -> Iterator[bytes] | None:
         """Read a file chunk by chunk; None if it does not exist."""

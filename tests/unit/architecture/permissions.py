@@ -57,6 +57,8 @@ ACTIONS = {
     "get_secret_value": ("secretsmanager:GetSecretValue",),
     "encrypt": ("kms:Encrypt",),
     "decrypt": ("kms:Decrypt",),
+    "sign": ("kms:Sign",),
+    "get_public_key": ("kms:GetPublicKey",),
 }
 PARTS_OF_TRANSACTIONS = {
     "putting": "dynamodb:PutItem",
@@ -89,6 +91,7 @@ SETTINGS = {
     "ARRIVAL_QUEUE_URL": "ArrivalQueue",
     "HASH_QUEUE_URL": "HashQueue",
     "REQUEST_BUS": "RequestBus",
+    "SEAL_KEY_ARN": "SealKey",
 }
 
 
@@ -195,7 +198,7 @@ class Program:
             elif receiver in {"_client", "_kms"}:
                 actions = (ON_VERSIONS if adapter == "EvidenceS3" else ACTIONS)[node.attr]
                 yield from ((action, place) for action in actions)
-                if adapter in {"WorkS3", "ManifestS3"} and node.attr == "get_object":
+                if adapter in {"WorkS3", "ManifestS3", "RecordsS3"} and node.attr == "get_object":
                     yield "s3:ListBucket", place  # without it a missing file is "forbidden"
             elif receiver == "_table" and node.attr in PARTS_OF_TRANSACTIONS:
                 yield PARTS_OF_TRANSACTIONS[node.attr], place

@@ -23,7 +23,15 @@ OPERATED = {"RedriveParked"}
 RESOURCELESS = re.compile(
     r"xray:\w+|logs:\w*LogDeliver\w+|logs:(PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)"
 )
-SKIPPED = {"CKV_AWS_18", "CKV_AWS_27", "CKV_AWS_111", "CKV_AWS_115", "CKV_AWS_116", "CKV_AWS_117"}
+SKIPPED = {
+    "CKV_AWS_7",
+    "CKV_AWS_18",
+    "CKV_AWS_27",
+    "CKV_AWS_111",
+    "CKV_AWS_115",
+    "CKV_AWS_116",
+    "CKV_AWS_117",
+}
 LOCKS = "s3:PutObjectLegalHold"
 CANARIES = "${EvidenceBucket.Arn}/_holdfast/canary/*"
 NEVER = re.compile(

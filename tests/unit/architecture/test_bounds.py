@@ -32,6 +32,7 @@ from holdfast.steps.preflight import LOOK_WAITS_S
 from holdfast.steps.read_scope_pages import SELECTING_DEADLINE, query_wait_s
 from holdfast.steps.reconcile import delivery_wait_s
 from holdfast.steps.seal_custody import PART_CONVERSATIONS
+from holdfast.steps.seal_matter import SEGMENT_ENTRIES
 from holdfast.steps.start_export_job import platform_slot_wait_s
 from holdfast.steps.start_scope_query import LONGEST_DATA_WAIT_S
 from tests.events import load_event
@@ -55,6 +56,9 @@ from tests.unit.architecture.workflows import STARTED_BY, Definition
 
 # Conversations claimed or read back per second, in 32 threads: a quarter of what was measured.
 LEDGER_PER_S = 100
+# A page of a matter's claims is a megabyte of the ledger, a claim in it at least 100 bytes. A conversation
+# with a recording has its claim, the media and the sidecar.
+CLAIMS_A_PAGE, ENTRIES_A_CONVERSATION = 10_000, 3
 # Calls: half of the platform's limit, the rest belongs to other runs.
 PLATFORM_PER_S = DEFAULT_ALLOWED / 60 / 2
 CONVERSATIONS_A_BATCH = 40  # on average, halves of what was split included
@@ -137,7 +141,9 @@ LOOPS: Mapping[str, Callable[[Matter], Loop]] = {
         within_s=most("DeliveryDeadlineSeconds"),
     ),
     # A part an invocation, if reading it takes more than half of the time.
-    "AwaitSealing": lambda matter: Loop(math.ceil(matter.conversations / PART_CONVERSATIONS)),
+    "AwaitAccounting": lambda matter: Loop(math.ceil(matter.conversations / PART_CONVERSATIONS)),
+    # Reading every conversation, and marking it once.
+    "AwaitSealing": lambda matter: Loop(2 * matter.rounds("seal_matter", LEDGER_PER_S)),
     "AwaitRound": lambda _: Loop(MAX_ROUNDS),
     # These three share the time that an export may last.
     "AwaitSlot": lambda _: polls(lambda waited_s: slot_wait_s(timedelta(seconds=waited_s))),
@@ -318,6 +324,7 @@ A_ROUND = {
     "place_holds": DeletionProtection.chunk_size,
     "confirm_holds": DeletionProtection.chunk_size,
     "seal_custody": PART_CONVERSATIONS + most("BatchSize"),
+    "seal_matter": CLAIMS_A_PAGE + SEGMENT_ENTRIES / ENTRIES_A_CONVERSATION,  # read; then marked
 }
 
 
@@ -333,7 +340,7 @@ def test_every_step_that_looks_at_the_clock_says_what_it_does_in_between() -> No
     assert looking == set(A_ROUND)
 
 
-@pytest.mark.parametrize("name", ["AwaitScope", "AwaitDelivery", "AwaitSealing"])
+@pytest.mark.parametrize("name", ["AwaitScope", "AwaitDelivery", "AwaitAccounting", "AwaitSealing"])
 def test_a_larger_matter_goes_round_more_often(name: str) -> None:
     rounds = [LOOPS[name](Matter(conversations)).rounds for conversations in MATTERS]
 

@@ -23,8 +23,6 @@ def _sealed(**changes: object) -> Sealed:
         "request_id": "R-1",
         "announcement": "MatterPreserved",
         "headline": "",
-        "custody_key": "k",
-        "custody_sha256": "ab" * 32,
         "summary": {},
     }
     return Sealed.model_validate(answer | changes)

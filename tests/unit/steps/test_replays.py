@@ -8,8 +8,9 @@ import pytest
 
 from holdfast.contracts.steps import Failing
 from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.seals import segment_key
 from holdfast.domain.states import BatchState
-from tests.fakes.house import EXECUTION, House, batch_run
+from tests.fakes.house import EXECUTION, MATTER, House, batch_run
 from tests.fakes.story import (
     conversation_id,
     conversations,
@@ -146,7 +147,10 @@ def test_a_run_whose_every_step_is_repeated_ends_as_one_without(times: int) -> N
     assert sealed.verdict == "PRESERVED"
     assert len(house.jobs.jobs) == 1
     assert house.effects.tally()["receipt"] == 4
-    entries = house.records.files[sealed.custody_key].splitlines()
+    for _ in range(times):
+        assert house.seal_matter().done
+    assert house.seals.log(MATTER).sequence == 1
+    entries = house.records.files[segment_key(MATTER, 1)].splitlines()
     kinds = [line.split(b'"type":')[1].split(b'"')[1] for line in entries if b'"kind":"event"' in line]
     assert sorted(kinds) == [b"claimed"] * 2 + [b"held_at_platform"] * 2
 

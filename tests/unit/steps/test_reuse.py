@@ -12,6 +12,7 @@ from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.media import Medium
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation
+from holdfast.domain.seals import segment_key
 from holdfast.domain.states import BatchState
 from holdfast.ports import Counter
 from holdfast.steps.files import BatchFiles
@@ -111,7 +112,9 @@ def test_a_matter_that_needs_nothing_new_exports_nothing() -> None:
     assert (sealed.verdict, len(house.jobs.jobs)) == ("PRESERVED", 1)
     for one in (ONE, TWO):
         assert house.conversations.dossier(one).claimed_by == {MATTER, OTHER}
-    kinds = [line for line in house.records.files[sealed.custody_key].splitlines() if b'"receipt"' in line]
+    seal = house.seal_matter().seal
+    segment = house.records.files[segment_key(house.run.matter_id, seal.sequence)]
+    kinds = [line for line in segment.splitlines() if b'"receipt"' in line]
     assert len(kinds) == 4
 
 

@@ -9,23 +9,19 @@ import pytest
 
 from holdfast.contracts.steps import Failing, PreflightFinding, Sealed
 from holdfast.domain.custody import ObjectVersion
-from holdfast.domain.ids import ExportJobId, MatterId, RequestId
-from holdfast.domain.manifest import Manifest
 from holdfast.domain.reconciliation import Reason
+from holdfast.domain.seals import Folder
 from holdfast.domain.states import ParkedState, RequestState
 from holdfast.errors import LedgerRuleBroken
-from holdfast.ports import Claim, ParkedKind, ParkedMessage, RefusalKind
+from holdfast.ports import ParkedKind, ParkedMessage, RefusalKind
 from tests.fakes.house import DEADLINE, EXECUTION, MATTER, REQUEST, House, Patience
 from tests.fakes.story import (
-    ORGANIZATION,
     conversation_id,
-    conversations,
     deliver,
     end_job,
     exported,
     held,
     key_of,
-    leave_manifest,
     messages,
     opened,
     plan,
@@ -34,8 +30,6 @@ from tests.fakes.story import (
     recording_id,
     upload,
 )
-
-OTHERS_JOB = ExportJobId("00000000-0000-4000-8000-00000000beef")
 
 ONE, TWO = conversation_id(1), conversation_id(2)
 
@@ -255,61 +249,26 @@ def test_what_was_parked_and_is_receipted_meanwhile_is_no_loss() -> None:
 # --- what is written
 
 
-def _claim_for_another_matter(house: House) -> None:
-    house.conversations.claim(
-        Claim(
-            MatterId("M-OTHER"),
-            RequestId("R-9"),
-            house.batch().batch_id,
-            conversations(1)[0],
-            house.clock.now(),
-        )
-    )
-
-
-def test_the_custody_file_is_the_ledgers_entries_of_this_matter_byte_for_byte() -> None:
+def test_the_verdict_becomes_an_entry_of_the_matters_log_once() -> None:
     house = held(1, 2)
-    _claim_for_another_matter(house)
-    house.conversations.claim(
-        Claim(MATTER, REQUEST, house.batch().batch_id, conversations(77)[0], house.clock.now())
-    )
 
     sealed = house.seal_custody()
+    house.clock.forward(timedelta(hours=1))
+    house.seal_custody()
 
-    content = house.records.files[sealed.custody_key]
-    expected = [
-        entry.canonical
-        for cid in (ONE, TWO)
-        for entry in house.conversations.dossier(cid).entries
-        if entry.matter_id in (None, MATTER)
+    (account,) = map(json.loads, house.seals.unsealed(MATTER, Folder.of_matter(MATTER)))
+    assert (account["kind"], account["verdict"], account["request_id"]) == ("account", "PRESERVED", REQUEST)
+    assert account["summary"] == sealed.summary
+    assert account["request_sha256"] == hashlib.sha256(house.request.body).hexdigest()
+    folder = f"matters/{MATTER}/requests/{REQUEST}"
+    for file in account["files"]:
+        content = house.records.files[f"{folder}/{file['name']}"]
+        assert (file["sha256"], file["size_bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert [file["name"] for file in account["files"]] == [
+        "exceptions.jsonl",
+        "account.jsonl",
+        "request.json",
     ]
-    assert content == b"".join(entry + b"\n" for entry in expected)
-    assert sealed.custody_sha256 == hashlib.sha256(content).hexdigest()
-    assert sealed.summary["custody"] == {
-        "key": sealed.custody_key,
-        "sha256": sealed.custody_sha256,
-        "size_bytes": len(content),
-    }
-    assert b"M-OTHER" not in content
-    assert content.count(b'"kind":"receipt"') == 4
-    assert content.count(b'"type":"claimed"') == 2
-
-
-def test_the_receipts_of_the_manifests_of_its_own_jobs_are_in_the_custody_file() -> None:
-    house = held(1, 2)
-    job_id = house.batch().job_id
-    assert job_id
-    for job in (job_id, job_id, OTHERS_JOB):  # one was written twice, one is none of ours
-        leave_manifest(house, job, Manifest())
-
-    sealed = house.seal_custody()
-
-    lines = house.records.files[sealed.custody_key].splitlines()
-    manifests = [json.loads(line) for line in lines if b'"role":"manifest"' in line]
-    assert sorted((one["key"], one["version_id"]) for one in manifests) == [
-        (f"{ORGANIZATION}/manifests/{job_id}.json", version) for version in ("v1", "v2")
-    ]
-    assert {entry.canonical for entry in house.conversations.manifest_entries(job_id)} < set(lines)
 
 
 def test_a_repeat_gives_the_result_of_the_first_time_whatever_came_since() -> None:
@@ -345,7 +304,7 @@ def test_a_failed_request_is_never_called_preserved() -> None:
 def test_a_request_that_was_taken_over_is_sealed_with_what_its_own_attempt_found() -> None:
     house = held(1)
     folder = f"matters/{MATTER}/requests/{REQUEST}"
-    house.records.write_once(f"{folder}/custody.jsonl", [b"left behind by the first attempt"])
+    house.records.write_once(f"{folder}/account.jsonl", [b"left behind by the first attempt"])
     house.requests.fail(MATTER, REQUEST, EXECUTION, "killed while sealing")
     house.open_request(execution_arn="arn:execution:2")
     plan(house, (1, 2))
@@ -356,7 +315,7 @@ def test_a_request_that_was_taken_over_is_sealed_with_what_its_own_attempt_found
     sealed = house.seal_custody()
 
     assert sealed.verdict == "PRESERVED"
-    content = house.records.files[sealed.custody_key]
+    content = house.records.files[sealed.summary["account"]["key"]]  # type: ignore[index] # a mapping
     assert TWO.encode() in content
     assert recording_id(2).encode() in content
 
@@ -369,7 +328,7 @@ def test_an_empty_scope_is_preserved_and_says_so() -> None:
     sealed = house.seal_custody()
 
     assert sealed.verdict == "PRESERVED"
-    assert house.records.files[sealed.custody_key] == b""
+    assert house.records.files[sealed.summary["account"]["key"]] == b""  # type: ignore[index] # a mapping
 
 
 def test_what_a_batch_died_of_is_in_the_verdict_once_however_many_died_of_it() -> None:
@@ -465,22 +424,18 @@ def test_the_parts_hold_what_one_file_would_hold_and_their_digests_are_listed() 
 
     sealed, _ = _sealed_in_rounds(house)
 
-    folder = sealed.custody_key.removesuffix("custody.sha256")
-    listed = [line.split("  ") for line in house.records.files[sealed.custody_key].decode().splitlines()]
-    assert [name for _, name in listed] == [f"custody-{number:06d}.jsonl" for number in (1, 2, 3)]
+    named: dict[str, object] = sealed.summary["account"]  # type: ignore[assignment] # as written
+    content = house.records.files[str(named["key"])]
+    folder = str(named["key"]).removesuffix("account.sha256")
+    listed = [line.split("  ") for line in content.decode().splitlines()]
+    assert [name for _, name in listed] == [f"account-{number:06d}.jsonl" for number in (1, 2, 3)]
     parts = [house.records.files[folder + name] for _, name in listed]
     assert [hashlib.sha256(part).hexdigest() for part in parts] == [digest for digest, _ in listed]
-    assert b"".join(parts).splitlines() == [
-        entry.canonical
-        for number in (1, 2, 3)
-        for entry in house.conversations.dossier(conversation_id(number)).entries
-    ]
-    assert sealed.summary["custody"] == {
-        "key": sealed.custody_key,
-        "sha256": sealed.custody_sha256,
-        "size_bytes": len(house.records.files[sealed.custody_key]),
-        "parts": 3,
-    }
+    whole = _of_three_batches().seal_custody()
+    assert len(b"".join(parts).splitlines()) == whole.summary["conversations"]["expected"] + 3  # type: ignore[index] # a mapping
+    assert (named["sha256"], named["size_bytes"], named["parts"]) == (
+        hashlib.sha256(content).hexdigest(), len(content), 3,
+    )  # fmt: skip
 
 
 def test_the_account_is_the_same_in_however_many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -489,7 +444,7 @@ def test_the_account_is_the_same_in_however_many_parts(monkeypatch: pytest.Monke
 
     parts, rounds = _sealed_in_rounds(_of_three_batches())
 
-    files = {"custody", "exceptions", "account"}
+    files = {"exceptions", "account"}
     assert rounds == 2
     assert parts.headline == whole.headline
     assert {name: value for name, value in parts.summary.items() if name not in files} == {
@@ -532,9 +487,9 @@ def test_request_and_summary_are_kept_beside_the_account() -> None:
 def test_exceptions_lie_with_their_part_and_those_of_the_request_with_the_last() -> None:
     house = _of_three_batches()
 
-    sealed, _ = _sealed_in_rounds(house)
+    _sealed_in_rounds(house)
 
-    folder = sealed.custody_key.removesuffix("custody.sha256")
+    folder = f"matters/{MATTER}/requests/{REQUEST}/"
     reasons = [
         [
             json.loads(line)["reason"]

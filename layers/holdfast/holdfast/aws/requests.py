@@ -196,6 +196,12 @@ class BatchLedger:
             if item["state"] != BatchState.SPLIT:
                 yield _batch(request.matter_id, request.request_id, item)
 
+    def jobs_of(self, matter_id: MatterId) -> Iterator[ExportJobId]:
+        """Read the job of every batch that has one."""
+        for item in self._table.query(_matter_key(matter_id), "BATCH#"):
+            if "job_id" in item:
+                yield ExportJobId(item["job_id"])
+
     def pieces_of(self, record: BatchRecord) -> int:
         """Count the items whose ids begin with that of the batch of the scope."""
         prefix = f"BATCH#{record.request_id}#{origin_of(record.batch_id)}"

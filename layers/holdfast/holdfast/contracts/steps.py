@@ -353,9 +353,7 @@ class Sealing(Run):
 
 
 class Sealed(_Message):
-    """Call again after `wait_s`, unless `done`; then the verdict, and where the custody file, or the list of
-    its parts, lies.
-    """
+    """Call again after `wait_s`, unless `done`; then the verdict."""
 
     done: bool
     wait_s: int
@@ -364,8 +362,6 @@ class Sealed(_Message):
     verdict: Literal["PRESERVED", "INCOMPLETE", ""] = ""
     announcement: Literal["MatterPreserved", "MatterIncomplete", ""] = ""
     headline: Headline = ""
-    custody_key: ObjectKey = ""
-    custody_sha256: Annotated[str, Field(max_length=64)] = ""
     summary: Annotated[dict[str, object], AfterValidator(MaxJson(60_000))] = {}
 
 
@@ -381,6 +377,40 @@ class Packed(_Message):
     matter_id: MatterName
     package_key: ObjectKey
     sequence: int
+
+
+PlaceInList = Annotated[str, Field(max_length=64, pattern=ASCII)]  # the ledger's own
+
+
+class MatterSealing(_Message):
+    """Which matter is to be sealed, and from where on; from the beginning by default."""
+
+    matter_id: MatterName
+    cursor: PlaceInList = ""
+
+
+Digest = Annotated[str, Field(max_length=64, pattern=ASCII)]
+
+
+class SealNamed(_Message):
+    """A seal: its place in the matter's chain, what it is over, and where it lies; `sha256` is its digest."""
+
+    sequence: int
+    tree_size: int
+    root: Digest
+    sha256: Digest
+    key: Annotated[str, Field(max_length=128, pattern=ASCII)]
+
+
+class MatterSealed(_Message):
+    """Call again after `wait_s` with `cursor`, unless `done`; then the last seal covers all there is."""
+
+    done: bool
+    wait_s: int
+    matter_id: MatterName
+    cursor: PlaceInList
+    seal: SealNamed
+    headline: Annotated[str, Field(max_length=300, pattern=ASCII)]
 
 
 class Failing(_Message):

@@ -6,10 +6,11 @@ format: raise `ENTRY_FORMAT` and keep reading the old one.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, Protocol
 
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import ConversationId, MatterId, RecordingId, RequestId
@@ -23,6 +24,13 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 type Scalar = str | int | bool
 type Document = dict[str, Scalar | list[str] | dict[str, Scalar]]
+
+
+class Fact(Protocol):
+    """What becomes an entry."""
+
+    def document(self, nonce: str) -> Mapping[str, Any]:
+        """Compose the entry's document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,45 @@ class CustodyEvent:
             "details": dict(self.details),
         }
         return document | {name: value for name, value in optional.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file of a request or release, by its last name; `sha256` is hex."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of a request: its verdict, the counts it stands on, and the files that name each case."""
+
+    matter_id: MatterId
+    request_id: RequestId
+    attempt: int
+    at: datetime
+    verdict: str
+    request_sha256: str
+    files: Sequence[NamedFile]
+    summary: Mapping[str, Any]
+
+    def document(self, nonce: str) -> Mapping[str, Any]:
+        """Compose the entry's document."""
+        return {
+            "format": ENTRY_FORMAT,
+            "kind": "account",
+            "nonce": nonce,
+            "matter_id": self.matter_id,
+            "request_id": self.request_id,
+            "attempt": self.attempt,
+            "at": to_text(self.at),
+            "verdict": self.verdict,
+            "request_sha256": self.request_sha256,
+            "files": [asdict(file) for file in self.files],
+            "summary": dict(self.summary),
+        }
 
 
 def digest_event_id(version: ObjectVersion) -> str:

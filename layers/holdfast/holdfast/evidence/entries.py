@@ -1,4 +1,4 @@
-"""Custody entries: the bytes that are stored, hashed and later sealed.
+"""Custody entries: the bytes that are stored, hashed and sealed.
 
 An entry is its document in canonical JSON (RFC 8785). Each carries 16 random bytes, so that publishing its
 hash tells nothing about what it says.
@@ -6,13 +6,13 @@ hash tells nothing about what it says.
 
 import rfc8785
 
-from holdfast.domain.custody import CustodyEvent, Receipt
+from holdfast.domain.custody import Fact
 
 NONCE_BYTES = 16
 
 
-def entry_bytes(fact: Receipt | CustodyEvent, nonce: bytes) -> bytes:
-    """Write a receipt or an event as its entry.
+def entry_bytes(fact: Fact, nonce: bytes) -> bytes:
+    """Write a fact as its entry.
 
     Args:
         fact: what happened.
@@ -20,4 +20,4 @@ def entry_bytes(fact: Receipt | CustodyEvent, nonce: bytes) -> bytes:
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"an entry takes {NONCE_BYTES} random bytes, found {len(nonce)}")
-    return rfc8785.dumps(fact.document(nonce.hex()))
+    return rfc8785.dumps(dict(fact.document(nonce.hex())))

@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from holdfast.contracts.steps import Run, Sealed, Sealing
+from holdfast.domain.custody import Account as CustodyAccount
+from holdfast.domain.custody import NamedFile
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import MatterId, batch_prefix
 from holdfast.domain.media import Medium
@@ -20,6 +22,7 @@ from holdfast.ports import (
     BatchBook,
     BatchRecord,
     ClaimBook,
+    Clock,
     Dossier,
     ParkedKind,
     ParkedMessage,
@@ -30,6 +33,7 @@ from holdfast.ports import (
     RelockBook,
     RequestBook,
     RequestRecord,
+    SealBook,
     Telemetry,
     WorkFiles,
 )
@@ -234,7 +238,6 @@ class _Sealing:
     def sum_up(self, has_time: Callable[[], bool]) -> tuple[RequestState, dict[str, object]] | None:
         """Give verdict and summary; None if time has run out before the last part."""
         account = Account(self.record.matter_id)
-        custody: list[RecordFile] = []
         exceptions: list[RecordFile] = []
         accounts: list[RecordFile] = []
         may_begin = True
@@ -246,12 +249,10 @@ class _Sealing:
                 sealed = self._seal(part)
                 may_begin = has_time()
             account.add_tallies(sealed["tallies"])
-            custody.append(RecordFile(**sealed["custody"]))
             exceptions.append(RecordFile(**sealed["exceptions"]))
             accounts.append(RecordFile(**sealed["account"]))
         folder = _records_folder(self.record)
         named = {
-            "custody": self._named("custody", custody),
             "exceptions": self._named("exceptions", exceptions),
             "account": self._named("account", accounts),
             "request": asdict(self.records.write_once(f"{folder}/request.json", [self.record.body])),
@@ -280,11 +281,9 @@ class _Sealing:
         return sealed
 
     def _seal(self, part: _Part) -> dict[str, Any]:
-        """Write a part's entries and exceptions, once, and keep what it came to."""
+        """Draw up a part's account, write it once, and keep what it came to."""
         account, folder = Account(self.record.matter_id), _records_folder(self.record)
-        custody = self.records.write_once(
-            f"{folder}/custody{part.suffix}.jsonl", self._entries(part.batches, account)
-        )
+        self._count(part.batches, account)
         if part.is_last:
             parked = still_parked(self.parking, self.receipts, self.relocks)
             account.add_request_exceptions(self.record, parked, self.claims)
@@ -295,28 +294,21 @@ class _Sealing:
         accounts = self.records.write_once(f"{folder}/account{part.suffix}.jsonl", map(_line, account.lines))
         sealed: dict[str, Any] = {
             "tallies": account.tallies(),
-            "custody": asdict(custody),
             "exceptions": asdict(exceptions),
             "account": asdict(accounts),
         }
         self.files.write(self._tallies_key(part), json.dumps(sealed).encode())
         return sealed
 
-    def _entries(self, batches: Iterable[BatchRecord], account: Account) -> Iterator[bytes]:
-        """Go through batches once: count everything, and give out the entries that concern the matter."""
+    def _count(self, batches: Iterable[BatchRecord], account: Account) -> None:
         record = self.record
         for batch in batches:
             batch_files = BatchFiles(self.files, record.matter_id, record.request_id, batch.batch_id)
             conversations = batch_files.conversations()
             account.add_batch(batch, batch_files.findings(), conversations)
-            if batch.job_id:
-                yield from (entry.canonical for entry in self.claims.manifest_entries(batch.job_id))
             dossiers = for_each((one.conversation_id for one in conversations), self.claims.dossier)
             for conversation, dossier in zip(conversations, dossiers, strict=True):
                 account.add_conversation(conversation, dossier)
-                for entry in dossier.entries:
-                    if entry.matter_id in (None, record.matter_id):
-                        yield entry.canonical
 
     def _named(self, name: str, parts: Sequence[RecordFile]) -> dict[str, object]:
         """Name the one file, or the list of the parts' digests, which `sha256sum --check` reads."""
@@ -342,13 +334,15 @@ def seal_custody(
     parking: Parking,
     files: WorkFiles,
     records: RecordFiles,
+    seals: SealBook,
+    clock: Clock,
     has_time: Callable[[], bool],
     telemetry: Telemetry,
 ) -> Sealed:
-    """Write custody files and exceptions part by part, then the verdict into the ledger.
+    """Write account and exceptions part by part, then the verdict into the ledger, and as an entry into the
+    matter's log, to be sealed.
 
-    A custody file has one entry a line, exactly the bytes the ledger keeps. A repeat finds the files and
-    the verdict of the first time.
+    A repeat finds the files, the verdict and the entry of the first time.
 
     Raises:
         LedgerRuleBroken: the request has not come to its end.
@@ -380,9 +374,10 @@ def seal_custody(
             requests.advance(record, verdict, summary=summary)
         record = requests.read(run.matter_id, run.request_id)
         summary = record.summary or summary
+    if record.state.is_judged:
+        seals.add_fact(record.matter_id, f"ACCOUNT#{record.request_id}", _entry(record, summary, clock.now()))
     telemetry.note("request_sealed", matter_id=run.matter_id, request_id=run.request_id, verdict=record.state)
     is_preserved = record.state is RequestState.PRESERVED
-    custody: Any = summary["custody"]
     return Sealed(
         done=True,
         wait_s=MIN_WAIT_S,
@@ -391,9 +386,22 @@ def seal_custody(
         verdict="PRESERVED" if is_preserved else "INCOMPLETE",
         announcement="MatterPreserved" if is_preserved else "MatterIncomplete",
         headline=_headline(run, is_preserved=is_preserved, summary=summary),
-        custody_key=custody["key"],
-        custody_sha256=custody["sha256"],
         summary=dict(summary),
+    )
+
+
+def _entry(record: RequestRecord, summary: Mapping[str, Any], at: datetime) -> CustodyAccount:
+    """Compose what the log says of a request: the files that the summary names, and the summary."""
+    named = (summary["exceptions"], summary["account"], summary["request"])
+    return CustodyAccount(
+        matter_id=record.matter_id,
+        request_id=record.request_id,
+        attempt=record.attempt,
+        at=at,
+        verdict=record.state.value,
+        request_sha256=record.body_sha256,
+        files=[NamedFile(one["key"].rpartition("/")[2], one["sha256"], one["size_bytes"]) for one in named],
+        summary=summary,
     )
 
 
