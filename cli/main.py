@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Entry] = {
     "package": Entry(
         "cli.package", "Bring a matter's custody package here, with its media or without.", _PROVE
     ),
+    "open": Entry("cli.report", "Show a matter's report in the browser.", _PROVE),
     "doctor": Entry("cli.doctor", "Who said no, and what to do about it.", _MEND),
 }
 
