@@ -18,6 +18,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         claims=bootstrap.claims(),
         receipts=bootstrap.receipts(),
         relocks=bootstrap.relocks(),
+        resolutions=bootstrap.resolutions(),
         parking=bootstrap.parking(),
         files=bootstrap.work_files(),
         records=bootstrap.record_files(),

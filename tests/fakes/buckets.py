@@ -4,11 +4,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
 from holdfast.domain.custody import Arrival, ObjectVersion
+from holdfast.domain.drift import Sighting
 from holdfast.domain.tags import MAX_TAGS, TagPlan
 from holdfast.errors import AwsRefused
 from holdfast.ports import (
@@ -33,7 +34,10 @@ class StoredVersion:
 
 
 class EvidenceInMemory:
-    """Implements `ports.EvidenceBucket` and `ports.EvidenceListing`; what cannot be opened is in `broken`."""
+    """Implements `ports.EvidenceBucket`, `EvidenceSight` and `EvidenceListing`.
+
+    What cannot be opened is in `broken`. `outsider` is told of every look, before it sees anything.
+    """
 
     def __init__(self, effects: Effects | None = None, *, name: str = "holdfast-evidence") -> None:
         self.name = name
@@ -43,6 +47,8 @@ class EvidenceInMemory:
         self.broken: dict[str, Exception] = {}
         self.page_size = 1000
         self._arrivals: dict[tuple[str, str], Arrival] = {}
+        self.markers: dict[tuple[str, str], Arrival] = {}
+        self.outsider: Callable[[ObjectVersion], object] = lambda _: None
 
     def put(
         self,
@@ -72,7 +78,35 @@ class EvidenceInMemory:
         return VersionPage(
             [self._arrivals[named] for named in page],
             ListingMark(*page[-1]) if len(listed) > len(page) else None,
+            markers=[marker for (key, _), marker in sorted(self.markers.items()) if key.startswith(prefix)],
         )
+
+    # --- what others do
+
+    def unlock(self, version: ObjectVersion) -> None:
+        """Lift a lock, as only somebody with other rights can."""
+        self.at(version).is_locked = False
+
+    def remove(self, version: ObjectVersion) -> None:
+        """Delete a version for good."""
+        del self.stored[version.key, version.version_id]
+        self._arrivals.pop((version.key, version.version_id))
+
+    def hide(self, key: str) -> ObjectVersion:
+        """Put a delete marker over a key."""
+        marker = ObjectVersion(self.name, key, f"m{len(self.markers)}", 0)
+        self.markers[key, marker.version_id] = Arrival(marker, NOON)
+        return marker
+
+    # --- what can be seen
+
+    def look(self, version: ObjectVersion) -> Sighting | None:
+        self.outsider(version)
+        stored = self.stored.get((version.key, version.version_id))
+        return Sighting(stored.is_locked, dict(stored.tags)) if stored else None
+
+    def is_hidden(self, marker: ObjectVersion) -> bool:
+        return (marker.key, marker.version_id) in self.markers
 
     def at(self, version: ObjectVersion) -> StoredVersion:
         """Look at a version."""
@@ -105,6 +139,20 @@ class EvidenceInMemory:
             raise ValueError(f"S3 takes {MAX_TAGS} tags, found {len(plan.tags)}")
         self.effects.happen("tag", _subject(version))
         stored.tags = dict(plan.tags)
+
+
+@dataclass(slots=True)
+class InventoryInMemory:
+    """Implements `ports.EvidenceListing`: whatever a test says, in pages."""
+
+    pages: list[VersionPage] = field(default_factory=list)
+
+    def page(self, prefix: str, after: ListingMark | None) -> VersionPage:
+        number = int(after.version_id) if after else 0
+        if number >= len(self.pages):
+            return VersionPage((), after, is_last=True)
+        is_last = number + 1 == len(self.pages)
+        return replace(self.pages[number], after=ListingMark("inventory", str(number + 1)), is_last=is_last)
 
 
 def _subject(version: ObjectVersion) -> str:

@@ -10,6 +10,7 @@ from holdfast.contracts.arrivals import QueuedMessage
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import (
     BatchRun,
+    ExceptionDecided,
     ExportRound,
     Failing,
     FailureRecorded,
@@ -45,9 +46,10 @@ from holdfast.contracts.steps import (
 )
 from holdfast.domain.ids import MatterId, RequestId, batch_id
 from holdfast.domain.slices import planned_length_s
-from holdfast.ports import BatchRecord, RequestRecord
+from holdfast.ports import BatchRecord, RequestRecord, SweepSource
 from holdfast.steps.acquire_job_slot import acquire_job_slot
 from holdfast.steps.check_export_job import check_export_job
+from holdfast.steps.comparison import Comparison
 from holdfast.steps.confirm_holds import confirm_holds
 from holdfast.steps.execute_export_job import execute_export_job
 from holdfast.steps.hash_objects import hash_objects
@@ -62,23 +64,26 @@ from holdfast.steps.reconcile import reconcile
 from holdfast.steps.record_failure import record_failure
 from holdfast.steps.record_standing_matter import record_standing_matter
 from holdfast.steps.redrive_parked import redrive_parked
+from holdfast.steps.resolve_exception import resolve_exception
 from holdfast.steps.seal_custody import seal_custody
 from holdfast.steps.seal_matter import seal_matter
 from holdfast.steps.secure_objects import Securing
 from holdfast.steps.start_export_job import start_export_job
 from holdfast.steps.start_scope_query import start_scope_query
 from holdfast.steps.start_standing_runs import start_standing_runs
-from holdfast.steps.sweep_evidence import sweep_evidence
+from holdfast.steps.sweep_evidence import Sources, sweep_evidence
 from tests.events import load_event
 from tests.fakes.buckets import (
     ArrivalQueueInMemory,
     CanariesInMemory,
     EvidenceInMemory,
     HashQueueInMemory,
+    InventoryInMemory,
     RecordFilesInMemory,
     WorkFilesInMemory,
 )
 from tests.fakes.clock import HandDrivenClock
+from tests.fakes.decisions import ResolutionsInMemory
 from tests.fakes.effects import Effects
 from tests.fakes.ledger import (
     BatchesInMemory,
@@ -146,10 +151,12 @@ class House:
     runs: RunsInMemory = field(default_factory=RunsInMemory)
     bus: RequestBusInMemory = field(default_factory=RequestBusInMemory)
     patience: Patience = field(default_factory=Patience)
+    inventory: InventoryInMemory = field(default_factory=InventoryInMemory)
     batch_size: int = 2
     hash_limit_bytes: int = 1_000
     data_wait: timedelta = timedelta()
     conversations: ConversationsInMemory = field(init=False)
+    resolutions: ResolutionsInMemory = field(init=False)
     evidence: EvidenceInMemory = field(init=False)
     wiring: WiringInMemory = field(default_factory=WiringInMemory)
     canaries: CanariesInMemory = field(init=False)
@@ -163,6 +170,7 @@ class House:
         self.conversations = ConversationsInMemory(self.effects)
         self.seals = SealsInMemory(self.conversations, self.effects)
         self.signer = SignerInMemory(effects=self.effects)
+        self.resolutions = ResolutionsInMemory(self.conversations)
         self.evidence = EvidenceInMemory(self.effects)
         self.canaries = CanariesInMemory(self.evidence)
         self.arrival_queue = ArrivalQueueInMemory(self.effects)
@@ -180,6 +188,7 @@ class House:
                 self.standing.matters,
                 self.bus.sent,
                 self.conversations.folders,
+                self.resolutions.records,
                 list(self.slots.held()),
                 self.parking.messages,
                 self.files.files,
@@ -215,6 +224,18 @@ class House:
         return record_standing_matter(
             Opening(event=event or load_event("standing_matter_opened"), execution_arn=EXECUTION),
             standing=self.standing,
+            files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def resolve_exception(self, event: Any = None, execution_arn: str = EXECUTION) -> ExceptionDecided:
+        return resolve_exception(
+            Opening(event=event or load_event("exception_resolved"), execution_arn=execution_arn),
+            requests=self.requests,
+            resolutions=self.resolutions,
+            claims=self.conversations,
+            parking=self.parking,
             files=self.files,
             clock=self.clock,
             telemetry=self.telemetry,
@@ -388,14 +409,26 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def sweep_evidence(self, prefix: str = "") -> Swept:
+    def sweep_evidence(self, prefix: str = "", source: SweepSource = SweepSource.BUCKET) -> Swept:
         return sweep_evidence(
-            Sweep(prefix=prefix),
-            listing=self.evidence,
-            receipts=self.conversations,
-            arrival_queue=self.arrival_queue,
+            Sweep(prefix=prefix, source=source),
+            sources=Sources(
+                bucket_listing=self.evidence,
+                receipt_listing=self.conversations,
+                inventory_listing=self.inventory,
+            ),
+            comparison=Comparison(
+                receipts=self.conversations,
+                claims=self.conversations,
+                promises=self.conversations,
+                drifts=self.conversations,
+                sight=self.evidence,
+                arrival_queue=self.arrival_queue,
+                least_age=SWEEP_AGE,
+                clock=self.clock,
+                telemetry=self.telemetry,
+            ),
             sweeps=self.sweeps,
-            least_age=SWEEP_AGE,
             has_time=self.patience,
             clock=self.clock,
             telemetry=self.telemetry,
@@ -475,6 +508,7 @@ class House:
             claims=self.conversations,
             receipts=self.conversations,
             relocks=self.conversations,
+            resolutions=self.resolutions,
             parking=self.parking,
             files=self.files,
             records=self.records,

@@ -7,12 +7,14 @@ from threading import RLock
 
 from holdfast.domain.custody import (
     CustodyEvent,
+    DriftKind,
     EventType,
     ObjectVersion,
     Receipt,
     Relock,
     RelockCause,
     digest_event_id,
+    repair_event_id,
 )
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import (
@@ -26,6 +28,7 @@ from holdfast.domain.ids import (
     batch_prefix,
     origin_of,
 )
+from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
 from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.states import (
@@ -53,6 +56,7 @@ from holdfast.ports import (
     ClaimRecord,
     ClaimsPage,
     Dossier,
+    DriftFound,
     Entry,
     HeldSlot,
     HoldOwner,
@@ -66,6 +70,8 @@ from holdfast.ports import (
     SlotOwner,
     StandingMatter,
     SweepMark,
+    SweepSource,
+    VersionPage,
 )
 from tests.fakes.effects import Effects
 
@@ -242,6 +248,7 @@ class Folder:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     digested: set[str] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
+    drifts: dict[tuple[str, DriftKind], tuple[datetime, int]] = field(default_factory=dict)
     secured: SecuredExport | None = None
 
     @property
@@ -272,6 +279,7 @@ class ConversationsInMemory:
         self.folders: dict[str, Folder] = {}
         self.effects = effects or Effects()
         self.page_size = 1000
+        self.page_size = 1_000
         self._drawn = 0
         self._lock = RLock()
 
@@ -441,7 +449,7 @@ class ConversationsInMemory:
                 type=EventType.DRIFT_REPAIRED,
                 conversation_id=EvidenceKey.parse(version.key).conversation_id,
                 at=at,
-                details={"drift": "lock_lifted", "key": version.key, "version_id": version.version_id},
+                details={"drift": relock.drift.value, "key": version.key, "version_id": version.version_id},
             )
             return self._file(folder, f"EVENT#{event.event_id}", event, None)
 
@@ -449,10 +457,35 @@ class ConversationsInMemory:
         def is_answered(relock: Relock) -> bool:
             folder = self.folders.get(_shelf(relock.version), Folder())
             if relock.cause is RelockCause.DRIFT:
-                return f"EVENT#{relock.event_id}" in folder.entries
+                return f"EVENT#{relock.event_id}" in folder.entries or not _is_held(folder, relock.epoch)
             return not _is_relocking(folder, relock.epoch)
 
         return [is_answered(relock) for relock in relocks]
+
+    def are_wanted(self, drifts: Sequence[Relock]) -> Sequence[bool]:
+        with self._lock:
+            return [_is_held(self.folders.get(_shelf(one.version), Folder()), one.epoch) for one in drifts]
+
+    def found(self, version: ObjectVersion, kind: DriftKind, epoch: int, at: datetime) -> DriftFound:
+        with self._lock:
+            at = from_text(to_text(at))
+            folder = self.folders.setdefault(_shelf(version), Folder())
+            standing = folder.drifts.get((version.fingerprint, kind))
+            if standing and standing[1] == epoch:
+                repair = repair_event_id(version, kind, standing[0])
+                if f"EVENT#{repair}" not in folder.entries:
+                    return DriftFound(standing[0], is_new=False)
+            self.effects.happen("drift found", f"{version.key}@{version.version_id}")
+            folder.drifts[version.fingerprint, kind] = (at, epoch)
+            event = CustodyEvent(
+                event_id=ulid(at, self._entropy(10)),
+                type=EventType.DRIFT_FOUND,
+                conversation_id=EvidenceKey.parse(version.key).conversation_id,
+                at=at,
+                details={"drift": kind.value, "key": version.key, "version_id": version.version_id},
+            )
+            self._file(folder, f"EVENT#{event.event_id}", event, None)
+            return DriftFound(at, is_new=True)
 
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         with self._lock:
@@ -553,6 +586,25 @@ class ConversationsInMemory:
             if (folder := self.folders.get(_shelf(version))) and version.fingerprint in folder.receipts
         )
 
+    def read(self, versions: Sequence[ObjectVersion]) -> Mapping[str, Receipt]:
+        with self._lock:
+            found = (
+                self.folders.get(_shelf(one), Folder()).receipts.get(one.fingerprint) for one in versions
+            )
+            return {one.version.fingerprint: one for one in found if one}
+
+    def page(self, prefix: str, after: ListingMark | None) -> VersionPage:
+        """List the receipts, as `ports.EvidenceListing`."""
+        with self._lock:
+            versions = sorted(
+                (one.version for one in self.all_receipts()), key=lambda one: (one.key, one.version_id)
+            )
+            start = (after.key, after.version_id) if after else ("", "")
+            ahead = [one for one in versions if (one.key, one.version_id) > start]
+            page = ahead[: self.page_size]
+            end = ListingMark(page[-1].key, page[-1].version_id) if len(ahead) > len(page) else None
+            return VersionPage((), end, suspects=[one for one in page if one.key.startswith(prefix)])
+
     def write(self, receipt: Receipt) -> bool:
         with self._lock:
             version = receipt.version
@@ -608,6 +660,13 @@ class ConversationsInMemory:
         )
         self._file(self._folder(conversation_id), f"EVENT#{event.event_id}", event, matter_id)
 
+    def file_fact(
+        self, shelf: str, sort_key: str, fact: Receipt | CustodyEvent, matter_id: MatterId | None
+    ) -> bool:
+        """File an entry wherever it belongs."""
+        with self._lock:
+            return self._file(self.folders.setdefault(shelf, Folder()), sort_key, fact, matter_id)
+
     def _file(
         self, folder: Folder, sort_key: str, fact: Receipt | CustodyEvent, matter_id: MatterId | None
     ) -> bool:
@@ -620,6 +679,10 @@ class ConversationsInMemory:
     def _entropy(self, size: int) -> bytes:
         self._drawn += 1
         return self._drawn.to_bytes(size)
+
+
+def _is_held(folder: Folder, epoch: int) -> bool:
+    return folder.standing.state is HoldState.HELD and folder.standing.epoch == epoch
 
 
 def _is_relocking(folder: Folder, epoch: int) -> bool:
@@ -665,16 +728,17 @@ class SweepsInMemory:
     """Implements `ports.SweepBook`."""
 
     def __init__(self) -> None:
-        self.marks: dict[str, SweepMark] = {}
+        self.marks: dict[tuple[str, SweepSource], SweepMark] = {}
 
-    def read(self, prefix: str) -> SweepMark:
-        return self.marks.get(prefix, SweepMark(prefix))
+    def read(self, prefix: str, source: SweepSource = SweepSource.BUCKET) -> SweepMark:
+        return self.marks.get((prefix, source), SweepMark(prefix, source=source))
 
     def move(self, mark: SweepMark, after: ListingMark | None, at: datetime) -> SweepMark | None:
-        if self.read(mark.prefix).revision != mark.revision:
+        name = mark.prefix, mark.source
+        if self.read(*name).revision != mark.revision:
             return None
-        self.marks[mark.prefix] = replace(mark, after=after, revision=mark.revision + 1)
-        return self.marks[mark.prefix]
+        self.marks[name] = replace(mark, after=after, revision=mark.revision + 1)
+        return self.marks[name]
 
 
 class ParkingInMemory:

@@ -22,9 +22,11 @@ from moto import mock_aws
 from cli.doctor_page import rewritten
 from holdfast import ports
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
+from holdfast.aws.drift import DriftLedger
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.promises import ReleaseLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
+from holdfast.aws.resolutions import ResolutionLedger
 from holdfast.aws.seals import SealLedger
 from holdfast.aws.slots import SlotLedger
 from holdfast.aws.standing import StandingLedger
@@ -34,7 +36,16 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.doctor.checks import CHECKS
 from holdfast.doctor.rules import OURS
-from holdfast.domain.custody import Account, CustodyEvent, EventType, NamedFile, ObjectVersion, Receipt
+from holdfast.domain.custody import (
+    Account,
+    CustodyEvent,
+    DriftKind,
+    EventType,
+    NamedFile,
+    ObjectVersion,
+    Receipt,
+)
+from holdfast.domain.decisions import Decision, Resolution
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import (
     BatchId,
@@ -44,6 +55,7 @@ from holdfast.domain.ids import (
     RecordingId,
     ReleaseId,
     RequestId,
+    ResolutionId,
 )
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
@@ -71,8 +83,10 @@ from holdfast.ports import (
     ParkedKind,
     ParkedMessage,
     RequestRecord,
+    ResolutionRecord,
     SlotOwner,
     StandingMatter,
+    SweepSource,
 )
 from local.diagrams import redrawn
 from local.genesys.access import FULL
@@ -508,7 +522,15 @@ def _fill(table: Table) -> None:
     slots.acquire(owner, NOW)
     slots.run(owner, ExportJobId("job"))
     sweeps = SweepLedger(table)
-    sweeps.move(sweeps.read("{prefix}"), ListingMark("key", "version"), NOW)
+    for source in (SweepSource.BUCKET, SweepSource.RECEIPTS):
+        sweeps.move(sweeps.read("{prefix}", source), ListingMark("key", "version"), NOW)
+    for version in (media, stray):
+        DriftLedger(table).found(version, DriftKind.LOCK_LIFTED, 0, NOW)
+    decision = Resolution(
+        ResolutionId("{resolution_id}"), matter, request.request_id, Reason.PARKED, Decision.ACCEPTED,
+        "who", "why", NOW, CONVERSATION, RECORDING, "message",
+    )  # fmt: skip
+    ResolutionLedger(table).record(ResolutionRecord(decision, "0", arn))
     course = replace(Course.opening(NOW, timedelta(days=1), NOW), until=NOW, asked_at=NOW)
     StandingLedger(table).open(StandingMatter(matter, b"{}", "0", course, closed_by="somebody"))
     parking = ParkingLedger(table)
@@ -527,6 +549,7 @@ def _in_words(key: str) -> str:
         .replace(CONVERSATION, "{conversation_id}")
         .replace(JOB, "{export_job_id}")
     )
+    key = re.sub(r"^DRIFT#\w+#.*", "DRIFT#{drift}#{fingerprint}", key).replace("RECEIPTS#", "{source}#")
     return re.sub(r"^(OBJ|EVENT|SLOT|ARRIVAL)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key)
 
 

@@ -24,8 +24,10 @@ from holdfast.ports import (
     Canaries,
     ClaimBook,
     DeletionSchedule,
+    DriftBook,
     EvidenceBucket,
     EvidenceListing,
+    EvidenceSight,
     ExportJobs,
     Finding,
     HashQueue,
@@ -42,6 +44,7 @@ from holdfast.ports import (
     RelockBook,
     RequestBook,
     RequestBus,
+    ResolutionBook,
     Runs,
     ScopeSource,
     SealBook,
@@ -220,6 +223,50 @@ def evidence_listing() -> EvidenceListing:
     from holdfast.aws.buckets import EvidenceListingS3  # noqa: PLC0415
 
     return EvidenceListingS3(_client("s3"), bucket=settings().text("EVIDENCE_BUCKET"))
+
+
+@cache
+def evidence_sight() -> EvidenceSight:
+    """Give what can be seen of the evidence."""
+    from holdfast.aws.sight import EvidenceSightS3  # noqa: PLC0415
+
+    return EvidenceSightS3(_client("s3"))
+
+
+@cache
+def receipt_listing() -> EvidenceListing:
+    """Give the list of what the ledger says that lies in the evidence bucket."""
+    from holdfast.aws.drift import ReceiptListing  # noqa: PLC0415
+
+    return ReceiptListing(_ledger())
+
+
+@cache
+def inventory_listing() -> EvidenceListing:
+    """Give the list of what S3 Inventory says that lies in the evidence bucket."""
+    from holdfast.aws.inventory import InventoryListing  # noqa: PLC0415
+
+    return InventoryListing(
+        _client("s3"),
+        bucket=settings().text("WORK_BUCKET"),
+        listed_bucket=settings().values.get("EVIDENCE_BUCKET", ""),
+    )
+
+
+@cache
+def drifts() -> DriftBook:
+    """Give what was found changed, in the ledger."""
+    from holdfast.aws.drift import DriftLedger  # noqa: PLC0415
+
+    return DriftLedger(_ledger())
+
+
+@cache
+def resolutions() -> ResolutionBook:
+    """Give what people decided, in the ledger."""
+    from holdfast.aws.resolutions import ResolutionLedger  # noqa: PLC0415
+
+    return ResolutionLedger(_ledger())
 
 
 @cache

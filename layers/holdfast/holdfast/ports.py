@@ -5,6 +5,7 @@ fakes do too, and one contract suite runs against both.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from holdfast.domain.custody import Arrival, Fact, ObjectVersion, Receipt, Relock
+from holdfast.domain.custody import Arrival, DriftKind, EventType, Fact, ObjectVersion, Receipt, Relock
+from holdfast.domain.decisions import Resolution
+from holdfast.domain.drift import Sighting
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import (
     BatchId,
@@ -22,9 +25,11 @@ from holdfast.domain.ids import (
     RecordingId,
     ReleaseId,
     RequestId,
+    ResolutionId,
 )
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.media import Medium
+from holdfast.domain.moments import from_text
 from holdfast.domain.promise import UNCLAIMED, Promise
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.reuse import SecuredExport
@@ -63,6 +68,7 @@ class Counter(StrEnum):
     PARKED = "Parked"
     ARRIVALS_SWEPT = "ArrivalsSwept"
     PACKAGES_WRITTEN = "PackagesWritten"
+    DRIFT_FOUND = "DriftFound"
     STANDING_RUNS_ASKED_FOR = "StandingRunsAskedFor"
     STANDING_MATTERS_STUCK = "StandingMattersStuck"
 
@@ -561,6 +567,13 @@ class Dossier:
     secured: SecuredExport | None = None
     claims: Sequence[ClaimRecord] = ()
 
+    @property
+    def lifted_at(self) -> datetime | None:
+        """Say when its locks were lifted last, if ever."""
+        documents = (json.loads(entry.canonical) for entry in self.entries)
+        lifts = [one["at"] for one in documents if one.get("type") == EventType.LIFTED]
+        return from_text(max(lifts)) if lifts else None
+
     def hold_for(self, matter_id: MatterId) -> PlatformHoldRecord | None:
         """Give the hold that a matter stands on: its own, or the one that all matters share."""
         return self.platform_holds.get(matter_id) or self.platform_holds.get(None)
@@ -728,6 +741,9 @@ class RelockBook(Protocol):
         under this epoch.
         """
 
+    def are_wanted(self, drifts: Sequence[Relock]) -> Sequence[bool]:
+        """Tell of each whether its hold is HELD, under the epoch it was found in, strongly consistent."""
+
     def note_repair(self, relock: Relock, at: datetime) -> bool:
         """Add the event that a drift was repaired, unless it is there."""
 
@@ -744,6 +760,9 @@ class ReceiptBook(Protocol):
     def have(self, versions: Sequence[ObjectVersion]) -> frozenset[str]:
         """Name the fingerprints of those versions that have their receipt, strongly consistent."""
 
+    def read(self, versions: Sequence[ObjectVersion]) -> Mapping[str, Receipt]:
+        """Read the receipts of those versions that have one, by fingerprint, strongly consistent."""
+
     def write(self, receipt: Receipt) -> bool:
         """Write a receipt unless it is there; answers whether it was written."""
 
@@ -758,16 +777,63 @@ class ReceiptBook(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class DriftFound:
+    """What was found changed: since when that is known, and whether nobody knew it before."""
+
+    found_at: datetime
+    is_new: bool
+
+
+class DriftBook(Protocol):
+    """What somebody else did to evidence; kept for good, beside the receipts."""
+
+    def found(self, version: ObjectVersion, kind: DriftKind, epoch: int, at: datetime) -> DriftFound:
+        """Write down what was found, with its event, once: again only after it was repaired, or under another
+        epoch of the hold.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ResolutionRecord:
+    """A decision as the ledger knows it, and the execution that wrote it down."""
+
+    resolution: Resolution
+    body_sha256: str
+    execution_arn: str
+
+
+class ResolutionBook(Protocol):
+    """What people decided about exceptions."""
+
+    def find(self, matter_id: MatterId, resolution_id: ResolutionId) -> ResolutionRecord | None:
+        """Read a decision, strongly consistent."""
+
+    def record(self, record: ResolutionRecord) -> ResolutionRecord:
+        """Write a decision and its event, once; answer what stands under its id."""
+
+    def of_matter(self, matter_id: MatterId) -> Sequence[Resolution]:
+        """List a matter's decisions, strongly consistent."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListingMark:
-    """Where a listing of versions goes on: after this version of this key."""
+    """Where a listing goes on: behind this place. Each kind of listing has two words of its own for one."""
 
     key: str
     version_id: str
 
 
+class SweepSource(StrEnum):
+    """Where a sweep takes its candidates from."""
+
+    BUCKET = "bucket"
+    RECEIPTS = "receipts"
+    INVENTORY = "inventory"
+
+
 @dataclass(frozen=True, slots=True)
 class SweepMark:
-    """How far a sweep has come under a prefix; `after` is None where a pass begins.
+    """How far a sweep of a source has come under a prefix; `after` is None where a pass begins.
 
     `revision` counts the moves, so that of two sweeps at once one is overtaken.
     """
@@ -775,12 +841,13 @@ class SweepMark:
     prefix: str
     after: ListingMark | None = None
     revision: int = 0
+    source: SweepSource = SweepSource.BUCKET
 
 
 class SweepBook(Protocol):
     """How far the sweeps have come."""
 
-    def read(self, prefix: str) -> SweepMark:
+    def read(self, prefix: str, source: SweepSource = SweepSource.BUCKET) -> SweepMark:
         """Read the mark, strongly consistent; of a prefix that was never swept, the beginning."""
 
     def move(self, mark: SweepMark, after: ListingMark | None, at: datetime) -> SweepMark | None:
@@ -958,19 +1025,36 @@ class EvidenceBucket(Protocol):
         """Write the whole set of tags."""
 
 
+class EvidenceSight(Protocol):
+    """The evidence bucket, from the side that only looks."""
+
+    def look(self, version: ObjectVersion) -> Sighting | None:
+        """Read what can be seen of a version, not its bytes; None if it is not there."""
+
+    def is_hidden(self, marker: ObjectVersion) -> bool:
+        """Tell whether a delete marker is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class VersionPage:
-    """Some versions of a listing; `after` is where the next page begins, None on the last."""
+    """Some candidates of a listing; `after` is where the next page begins, None at the beginning.
+
+    `arrivals` should have a receipt, `markers` should not be there, and `suspects` are to be looked at, if
+    they have a receipt.
+    """
 
     arrivals: Sequence[Arrival]
     after: ListingMark | None
+    markers: Sequence[Arrival] = ()
+    suspects: Sequence[ObjectVersion] = ()
+    is_last: bool = False
 
 
 class EvidenceListing(Protocol):
-    """What lies in the evidence bucket, version by version."""
+    """What should be compared: what lies in the evidence bucket, or what the ledger says that lies there."""
 
     def page(self, prefix: str, after: ListingMark | None) -> VersionPage:
-        """List up to a thousand versions whose keys begin with the prefix; delete markers are none."""
+        """List up to a thousand candidates whose keys begin with the prefix."""
 
 
 type Document = Mapping[str, Any]

@@ -44,9 +44,11 @@ ACTIONS = {
     "get_role_policy": ("iam:GetRolePolicy",),
     "list_role_policies": ("iam:ListRolePolicies",),
     "list_attached_role_policies": ("iam:ListAttachedRolePolicies",),
+    "list_objects_v2": ("s3:ListBucket",),
     "get_item": ("dynamodb:GetItem",),
     "batch_get_item": ("dynamodb:BatchGetItem",),
     "query": ("dynamodb:Query",),
+    "scan": ("dynamodb:Scan",),
     "put_item": ("dynamodb:PutItem",),
     "update_item": ("dynamodb:UpdateItem",),
     "delete_item": ("dynamodb:DeleteItem",),
@@ -67,7 +69,12 @@ PARTS_OF_TRANSACTIONS = {
     "deleting": "dynamodb:DeleteItem",
 }
 # What an adapter works on, where it is not told by a setting.
-PLACES = {"EvidenceS3": "EvidenceBucket", "StepFunctionsRuns": "PreserveMatter", "Table": "Ledger"}
+PLACES = {
+    "EvidenceS3": "EvidenceBucket",
+    "EvidenceSightS3": "EvidenceBucket",
+    "StepFunctionsRuns": "PreserveMatter",
+    "Table": "Ledger",
+}
 # What Preflight reads, by the client that it asks.
 PLACES_OF_CLIENTS = {
     "_s3": "EvidenceBucket",
@@ -196,9 +203,11 @@ class Program:
                 places = PLACES_OF_CALLS.get(node.attr, (PLACES_OF_CLIENTS[receiver],))
                 yield from ((action, one) for action in ACTIONS[node.attr] for one in places)
             elif receiver in {"_client", "_kms"}:
-                actions = (ON_VERSIONS if adapter == "EvidenceS3" else ACTIONS)[node.attr]
+                names_versions = adapter in {"EvidenceS3", "EvidenceSightS3"} and node.attr in ON_VERSIONS
+                actions = (ON_VERSIONS if names_versions else ACTIONS)[node.attr]
                 yield from ((action, place) for action in actions)
-                if adapter in {"WorkS3", "ManifestS3", "RecordsS3"} and node.attr == "get_object":
+                tells_absence = adapter in {"WorkS3", "ManifestS3", "RecordsS3"} and node.attr == "get_object"
+                if tells_absence or (adapter == "EvidenceSightS3" and names_versions):
                     yield "s3:ListBucket", place  # without it a missing file is "forbidden"
             elif receiver == "_table" and node.attr in PARTS_OF_TRANSACTIONS:
                 yield PARTS_OF_TRANSACTIONS[node.attr], place

@@ -16,6 +16,7 @@ PROGRAM_OF = {
     "RecordExportFailure": "record_failure",
     "RecordHoldFailure": "record_failure",
     "RecordStandingFailure": "record_failure",
+    "RecordResolutionFailure": "record_failure",
 }
 # Invoked by an operator, and by nothing else.
 OPERATED = {"RedriveParked"}
@@ -179,6 +180,7 @@ def sides(template: Template) -> dict[str, set[str]]:
         "hold": called_by(template, "ApplyLegalHold"),
         "arrival": by_itself - standing | OPERATED,
         "standing": standing,
+        "decision": called_by(template, "SettleException"),
     }
 
 
@@ -206,7 +208,7 @@ def boundaries(template: Template) -> Iterator[str]:
     Reconcile alone may read manifests, and see whether there is one; Preflight alone writes, and canaries
     only.
     """
-    for side in ("conductor", "export", "hold", "standing"):
+    for side in ("conductor", "export", "hold", "standing", "decision"):
         for name in sorted(sides(template)[side]):
             for statement in granted(template, role_of(functions(template)[name])):
                 on_evidence = mentions(statement, "EvidenceBucket") or "-evidence-" in json.dumps(statement)
@@ -493,7 +495,8 @@ def settings(template: Template, read: set[str]) -> Iterator[str]:
         if not mentions(rest, name)
     )
     for name in template.get("Conditions", {}):
-        if f'"Condition": "{name}"' not in json.dumps(template["Resources"]):
+        used = json.dumps(template["Resources"])
+        if f'"Condition": "{name}"' not in used and f'"Fn::If": ["{name}"' not in used:
             yield f"{name}: a condition that nothing uses"
 
 

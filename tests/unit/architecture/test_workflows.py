@@ -33,6 +33,7 @@ STARTS_WITH = {
     "export_recordings": NESTED,
     "apply_legal_hold": NESTED | {"early": bool},
     "keep_standing_matter": EVENT,
+    "settle_exception": EVENT,
 }
 
 

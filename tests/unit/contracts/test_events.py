@@ -30,6 +30,7 @@ TAKES: dict[str, type[BaseModel]] = {
     "open_request": Opening,
     "record_standing_matter": Opening,
     "preflight": Preflighting,
+    "resolve_exception": Opening,
     "start_scope_query": Run,
     "read_scope_pages": ScopeReading,
     "plan_export_round": ExportRound,
@@ -49,7 +50,13 @@ TAKES: dict[str, type[BaseModel]] = {
 }
 TAKES_MESSAGES = ["secure_objects", "hash_objects", "park_messages"]
 TAKES_NOTHING = ["start_standing_runs"]  # what the schedule sends is not looked at
-TRIGGERS = ["discovery_requested", "discovery_refused", "standing_matter_opened", "standing_matter_closed"]
+TRIGGERS = [
+    "discovery_requested",
+    "discovery_refused",
+    "standing_matter_opened",
+    "standing_matter_closed",
+    "exception_resolved",
+]
 
 
 def test_every_function_has_its_payload_and_every_payload_its_use() -> None:
@@ -87,6 +94,12 @@ def test_the_standing_matter_is_recorded_from_the_event_that_opens_it() -> None:
     recorded = Opening.model_validate(load_event("record_standing_matter"))
 
     assert recorded.event == load_event("standing_matter_opened")
+
+
+def test_the_decision_is_written_down_from_the_event_that_tells_it() -> None:
+    told = Opening.model_validate(load_event("resolve_exception"))
+
+    assert told.event == load_event("exception_resolved")
 
 
 def test_the_hash_request_is_of_our_own_making() -> None:

@@ -99,6 +99,13 @@ class EvidenceListingS3:
             after=ListingMark(answer["NextKeyMarker"], answer.get("NextVersionIdMarker", ""))
             if answer["IsTruncated"]
             else None,
+            markers=[
+                Arrival(
+                    ObjectVersion(self._bucket, listed["Key"], listed["VersionId"], 0),
+                    listed["LastModified"].astimezone(UTC),
+                )
+                for listed in answer.get("DeleteMarkers", ())
+            ],
         )
 
 

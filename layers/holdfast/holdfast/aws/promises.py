@@ -223,7 +223,7 @@ class RelockLedger:
     def awaiting(self, conversation_id: ConversationId, epoch: int) -> Sequence[ObjectVersion]:
         """Read the promise, then the receipts."""
         pk = conversation_key(conversation_id)
-        if not _is_relocking(self._table.get(pk, "HOLD") or {}, epoch):
+        if not _is_relocking(read_promise(self._table.get(pk, "HOLD") or {}) or UNCLAIMED, epoch):
             return []
         return [read_receipt(item["entry"]).version for item in self._table.query(pk, "OBJ#")]
 
@@ -255,23 +255,33 @@ class RelockLedger:
             type=EventType.DRIFT_REPAIRED,
             conversation_id=EvidenceKey.parse(version.key).conversation_id,
             at=at,
-            details={"drift": "lock_lifted", "key": version.key, "version_id": version.version_id},
+            details={"drift": relock.drift.value, "key": version.key, "version_id": version.version_id},
         )
         return self._table.put_new(event_item(object_key(version)[0], event, self._entropy))
 
     def are_answered(self, relocks: Sequence[Relock]) -> Sequence[bool]:
-        """Look for a drift's event, and for what has become of a promise, a hundred a call."""
-        keys = [_answer_key(relock) for relock in relocks]
-        found = {
-            (item["pk"], item["sk"]): item
-            for item in self._table.get_many(keys, ("pk", "sk", "state", "active_claims", "epoch"))
-        }
+        """Look for the events of drifts, and for what has become of the promises."""
+        keys = [(object_key(relock.version)[0], f"EVENT#{relock.event_id}") for relock in relocks]
+        events = {(item["pk"], item["sk"]) for item in self._table.get_many(keys, ("pk", "sk"))}
         return [
-            key in found
+            key in events or not _is_held(promise, relock.epoch)
             if relock.cause is RelockCause.DRIFT
-            else not _is_relocking(found.get(key, {}), relock.epoch)
-            for relock, key in zip(relocks, keys, strict=True)
+            else not _is_relocking(promise, relock.epoch)
+            for relock, key, promise in zip(relocks, keys, self._promises(relocks), strict=True)
         ]
+
+    def are_wanted(self, drifts: Sequence[Relock]) -> Sequence[bool]:
+        """Read the HOLD items, a hundred a call."""
+        return [
+            _is_held(promise, relock.epoch)
+            for relock, promise in zip(drifts, self._promises(drifts), strict=True)
+        ]
+
+    def _promises(self, relocks: Sequence[Relock]) -> list[Promise]:
+        keys = [object_key(relock.version)[0] for relock in relocks]
+        items = self._table.get_many([(pk, "HOLD") for pk in keys], ("pk", "state", "active_claims", "epoch"))
+        found = {item["pk"]: read_promise(item) for item in items}
+        return [found.get(pk) or UNCLAIMED for pk in keys]
 
 
 def _record(conversation_id: ConversationId, item: Item) -> HoldRecord:
@@ -283,11 +293,9 @@ def _record(conversation_id: ConversationId, item: Item) -> HoldRecord:
     )
 
 
-def _is_relocking(hold: Item, epoch: int) -> bool:
-    promise = read_promise(hold)
-    return promise is not None and promise.state is HoldState.RELOCKING and promise.epoch == epoch
+def _is_relocking(promise: Promise, epoch: int) -> bool:
+    return promise.state is HoldState.RELOCKING and promise.epoch == epoch
 
 
-def _answer_key(relock: Relock) -> tuple[str, str]:
-    pk, _ = object_key(relock.version)
-    return pk, f"EVENT#{relock.event_id}" if relock.cause is RelockCause.DRIFT else "HOLD"
+def _is_held(promise: Promise, epoch: int) -> bool:
+    return promise.state is HoldState.HELD and promise.epoch == epoch

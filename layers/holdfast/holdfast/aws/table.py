@@ -131,6 +131,24 @@ class Table:
         last = answer.get("LastEvaluatedKey")
         return [from_wire(item) for item in answer["Items"]], from_wire(last)["sk"] if last else None
 
+    def scan_page(
+        self, sk_prefix: str, most: int, after: tuple[str, str] | None
+    ) -> tuple[list[Item], tuple[str, str] | None]:
+        """Read the next `most` items of the table, in its own order: those whose sort key begins with the
+        prefix, and the key to go on behind, None at the end.
+        """
+        start = {"ExclusiveStartKey": self._key(*after)} if after else {}
+        answer = self._client.scan(
+            TableName=self.name,
+            FilterExpression="begins_with(sk, :sk)",
+            ExpressionAttributeValues=to_wire({":sk": sk_prefix}),
+            ConsistentRead=True,
+            Limit=most,
+            **start,
+        )
+        end = from_wire(answer["LastEvaluatedKey"]) if "LastEvaluatedKey" in answer else None
+        return [from_wire(item) for item in answer["Items"]], (end["pk"], end["sk"]) if end else None
+
     def put(self, item: Item, condition: str, values: Mapping[str, Any] | None = None) -> bool:
         """Write an item if the condition holds; answers whether it did. `#state` stands for the attribute
         `state`.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
-from holdfast.domain.custody import Arrival, ObjectVersion, Relock, RelockCause
+from holdfast.domain.custody import Arrival, DriftKind, ObjectVersion, Relock, RelockCause
 from holdfast.domain.moments import from_text, to_text
 
 
@@ -105,7 +105,12 @@ def _text(value: Any) -> str:
 
 def write_relock(relock: Relock) -> str:
     """Write the wish that a version be locked again as a message."""
-    asked = {"cause": relock.cause, "epoch": relock.epoch, "asked_at": to_text(relock.asked_at)}
+    asked = {
+        "cause": relock.cause,
+        "epoch": relock.epoch,
+        "asked_at": to_text(relock.asked_at),
+        "drift": relock.drift,
+    }
     return json.dumps({"relock": asked | _named(relock.version)})
 
 
@@ -121,7 +126,11 @@ def read_relock(body: str, bucket: str) -> Relock | None:
     try:
         asked = document["relock"]
         relock = Relock(
-            _version(asked), RelockCause(asked["cause"]), int(asked["epoch"]), from_text(asked["asked_at"])
+            _version(asked),
+            RelockCause(asked["cause"]),
+            int(asked["epoch"]),
+            from_text(asked["asked_at"]),
+            DriftKind(asked.get("drift", DriftKind.LOCK_LIFTED)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as fault:
         raise UnreadableMessage(

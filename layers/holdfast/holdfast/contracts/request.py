@@ -126,6 +126,7 @@ class RequestedScope(RequestedSelection, _WithInterval):
 
 
 type MatterIdText = Annotated[str, Field(pattern=rf"^{MATTER_ID_PATTERN}$")]
+type RequestIdText = Annotated[str, Field(pattern=rf"^{REQUEST_ID_PATTERN}$")]
 type Title = Annotated[PlainText, Field(min_length=1, max_length=200)]
 type Asserted = Annotated[PlainText, Field(min_length=1, max_length=200)]
 
@@ -137,7 +138,7 @@ class DiscoveryRequest(Strict):
     """
 
     matter_id: MatterIdText
-    request_id: Annotated[str, Field(pattern=rf"^{REQUEST_ID_PATTERN}$")]
+    request_id: RequestIdText
     title: Title
     requested_by: Asserted
     scope: RequestedScope

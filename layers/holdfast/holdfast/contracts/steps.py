@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from holdfast.contracts.request import MAX_NAMED_FAULTS
 from holdfast.domain.ids import BatchId, MatterId, RequestId
-from holdfast.ports import SlotOwner
+from holdfast.ports import SlotOwner, SweepSource
 
 MAX_FINDING, MAX_FINDINGS = 400, 16
 MAX_ERROR, MAX_FAULT, MAX_EXPLANATION, MAX_HEADLINE = 256, 200, 2_000, 6_000
@@ -85,18 +85,22 @@ class BatchRun(Run):
 
 
 class Sweep(_Message):
-    """Which part of the evidence bucket to sweep; all of it by default."""
+    """Which part of the evidence bucket to sweep, by default all of it, and what to go by."""
 
     # What the ledger's sort key has room for, in UTF-8.
     prefix: str = Field(default="", max_length=250)
+    source: SweepSource = SweepSource.BUCKET
 
 
 class Swept(_Message):
-    """`done`: the pass has seen the end; otherwise the next sweep goes on. `sent` were found lost."""
+    """`done`: the pass has seen the end; otherwise the next sweep goes on. `sent` were found lost, `drifted`
+    changed by somebody else, which nobody knew before.
+    """
 
     done: bool
     versions: int
     sent: int
+    drifted: int = 0
 
 
 class SlotWanted(BatchRun):
@@ -151,6 +155,17 @@ class StandingRecorded(_Message):
 
     outcome: Literal["OPENED", "CLOSING", "KNOWN", "REFUSED"]
     matter_id: MatterName = MatterId("")
+    faults: Annotated[list[Fault], Field(max_length=MAX_NAMED_FAULTS + 1)] = []
+    explanation: Explanation = ""
+
+
+class ExceptionDecided(_Message):
+    """RECORDED: written down. KNOWN: it was before, and nothing changed. REFUSED: see `faults`."""
+
+    outcome: Literal["RECORDED", "KNOWN", "REFUSED"]
+    matter_id: MatterName = MatterId("")
+    request_id: RequestName = RequestId("")
+    resolution_id: Annotated[str, Field(max_length=128, pattern=ASCII)] = ""
     faults: Annotated[list[Fault], Field(max_length=MAX_NAMED_FAULTS + 1)] = []
     explanation: Explanation = ""
 

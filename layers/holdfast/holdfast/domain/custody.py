@@ -110,6 +110,7 @@ class EventType(StrEnum):
     RELEASED = "released"
     LIFTED = "lifted"
     RELOCKED = "relocked"
+    DRIFT_FOUND = "drift_found"
     DRIFT_REPAIRED = "drift_repaired"
     EXCEPTION_RESOLVED = "exception_resolved"
 
@@ -198,11 +199,26 @@ def digest_event_id(version: ObjectVersion) -> str:
     return ulid(_NO_TIME, bytes.fromhex(version.fingerprint)[:10])
 
 
+class DriftKind(StrEnum):
+    """What somebody outside of Holdfast did."""
+
+    LOCK_LIFTED = "lock_lifted"
+    TAGS_CHANGED = "tags_changed"
+    DELETE_MARKER = "delete_marker"  # hides the versions of a key, and changes none
+    VERSION_GONE = "version_gone"
+    PROTECTION_REVOKED = "protection_revoked"
+    PRE_EXISTING_ENDED = "pre_existing_ended"  # it was there before us, and was not ours to keep
+
+
+MENDED_BY_ARRIVAL = frozenset({DriftKind.LOCK_LIFTED, DriftKind.TAGS_CHANGED})
+"""What the arrival path puts right. What was deleted nobody can, and no marker is deleted by us."""
+
+
 class RelockCause(StrEnum):
     """Why a version that has its receipt must be locked once more."""
 
     CLAIMED = "claimed"  # its conversation is claimed again, after its locks were lifted
-    DRIFT = "drift"  # somebody else has lifted its lock
+    DRIFT = "drift"  # somebody else has lifted its lock, or changed its tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +232,15 @@ class Relock:
     cause: RelockCause
     epoch: int
     asked_at: datetime
+    drift: DriftKind = DriftKind.LOCK_LIFTED
 
     @property
     def event_id(self) -> str:
         """Name the one event that answers a drift, however often it is asked for."""
-        return repair_event_id(self.version, self.asked_at)
+        return repair_event_id(self.version, self.drift, self.asked_at)
 
 
-def repair_event_id(version: ObjectVersion, found_at: datetime) -> str:
-    """Name the one event that a drift of a version, found at a time, can have."""
-    return ulid(found_at, bytes.fromhex(version.fingerprint)[:10])
+def repair_event_id(version: ObjectVersion, drift: DriftKind, found_at: datetime) -> str:
+    """Name the one event of a repair of a version: of this drift, found at this time."""
+    named = hashlib.sha256(f"{version.fingerprint}\0{drift}".encode()).digest()
+    return ulid(found_at, named[:10])

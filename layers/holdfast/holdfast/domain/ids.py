@@ -15,6 +15,7 @@ ConversationId = NewType("ConversationId", str)
 RecordingId = NewType("RecordingId", str)
 ExportJobId = NewType("ExportJobId", str)
 ReleaseId = NewType("ReleaseId", str)
+ResolutionId = NewType("ResolutionId", str)
 
 UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 MATTER_ID_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"

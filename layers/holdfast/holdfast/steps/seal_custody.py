@@ -10,6 +10,7 @@ from typing import Any
 from holdfast.contracts.steps import Run, Sealed, Sealing
 from holdfast.domain.custody import Account as CustodyAccount
 from holdfast.domain.custody import NamedFile
+from holdfast.domain.decisions import Resolution, resolution_of
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import MatterId, batch_prefix
 from holdfast.domain.media import Medium
@@ -33,6 +34,7 @@ from holdfast.ports import (
     RelockBook,
     RequestBook,
     RequestRecord,
+    ResolutionBook,
     SealBook,
     Telemetry,
     WorkFiles,
@@ -56,6 +58,8 @@ class Account:
     recordings: Tally[tuple[Medium, str]] = field(default_factory=Tally)
     reasons: Tally[Reason] = field(default_factory=Tally)
     reused: Tally[str] = field(default_factory=Tally)
+    resolutions: Sequence[Resolution] = ()
+    resolved: Tally[Reason] = field(default_factory=Tally)
     missing: int = 0
     exceptions: list[dict[str, object]] = field(default_factory=list)
     lines: list[dict[str, object]] = field(default_factory=list)
@@ -77,6 +81,9 @@ class Account:
             self.explanations[batch.explanation] = None
 
     def _add_finding(self, finding: Finding, day: str | None) -> None:
+        standing = finding.standing
+        if finding.reason and self._resolution(finding.reason, finding.conversation_id, finding.recording_id):
+            standing = "explained"
         self.lines.append(
             {
                 "kind": "recording",
@@ -84,13 +91,13 @@ class Account:
                 "recording_id": finding.recording_id,
                 "medium": finding.medium,
                 "day": day,
-                "standing": finding.standing,
+                "standing": standing,
                 "reason": finding.reason,
             }
         )
         self.recordings[finding.medium, "expected"] += 1
         self.recordings[finding.medium, "delivered"] += finding.is_delivered
-        self.recordings[finding.medium, finding.standing] += 1
+        self.recordings[finding.medium, standing] += 1
         if finding.reason:
             self._except(finding.reason, finding.medium, finding.conversation_id, finding.recording_id)
 
@@ -131,7 +138,7 @@ class Account:
             self._except(Reason(reason), Medium.UNKNOWN, None, None)
         for message in parked:
             if _may_concern(message, record, claims):
-                self._except(Reason.PARKED, Medium.UNKNOWN, message.conversation_id, None)
+                self._except(Reason.PARKED, Medium.UNKNOWN, message.conversation_id, None, message.message_id)
 
     def add_early_failure(self, failure: Mapping[str, object]) -> None:
         """Say that early protection failed, and of what; whether it cost anything, the recordings tell."""
@@ -167,23 +174,44 @@ class Account:
             "reused": {name: self.reused[name] for name in ("conversations", "recordings")},
             "explanations": list(self.explanations)[:MAX_EXPLANATIONS],
             "by_reason": {reason.value: count for reason, count in sorted(self.reasons.items())},
+            "resolved": {reason.value: count for reason, count in sorted(self.resolved.items()) if count},
         }
 
     def _except(
-        self, reason: Reason, medium: Medium, conversation_id: str | None, recording_id: str | None
+        self,
+        reason: Reason,
+        medium: Medium,
+        conversation_id: str | None,
+        recording_id: str | None,
+        message_id: str | None = None,
     ) -> None:
+        """Note an exception; one that a person has settled is explained by that decision."""
+        resolution = self._resolution(reason, conversation_id, recording_id, message_id)
+        standing = "explained" if resolution else standing_of(reason)
         self.reasons[reason] += 1
-        self.missing += standing_of(reason) == "missing"
+        self.resolved[reason] += resolution is not None
+        self.missing += standing == "missing"
         self.exceptions.append(
             {
                 "reason": reason,
                 "meaning": MEANINGS[reason],
-                "standing": standing_of(reason),
+                "standing": standing,
                 "medium": medium,
                 "conversation_id": conversation_id,
                 "recording_id": recording_id,
+                **({"message_id": message_id} if message_id else {}),
+                **(_decided(resolution) if resolution else {}),
             }
         )
+
+    def _resolution(
+        self,
+        reason: Reason,
+        conversation_id: str | None,
+        recording_id: str | None,
+        message_id: str | None = None,
+    ) -> Resolution | None:
+        return resolution_of(self.resolutions, reason, conversation_id, recording_id, message_id)
 
     def tallies(self) -> dict[str, object]:
         """Write down what was counted."""
@@ -192,6 +220,7 @@ class Account:
             "recordings": [[medium, name, count] for (medium, name), count in self.recordings.items()],
             "reasons": dict(self.reasons),
             "reused": dict(self.reused),
+            "resolved": dict(self.resolved),
             "missing": self.missing,
             "explanations": list(self.explanations)[:MAX_EXPLANATIONS],
         }
@@ -202,6 +231,7 @@ class Account:
             tally.update({(Medium(medium), column): count for medium, column, count in tallies[name]})
         self.reasons.update({Reason(reason): count for reason, count in tallies["reasons"].items()})
         self.reused.update(tallies["reused"])
+        self.resolved.update({Reason(reason): count for reason, count in tallies.get("resolved", {}).items()})
         self.missing += tallies["missing"]
         self.explanations |= dict.fromkeys(tallies["explanations"])
 
@@ -229,6 +259,7 @@ class _Sealing:
     claims: ClaimBook
     receipts: ReceiptBook
     relocks: RelockBook
+    resolutions: ResolutionBook
     parking: Parking
     files: WorkFiles
     records: RecordFiles
@@ -282,7 +313,9 @@ class _Sealing:
 
     def _seal(self, part: _Part) -> dict[str, Any]:
         """Draw up a part's account, write it once, and keep what it came to."""
-        account, folder = Account(self.record.matter_id), _records_folder(self.record)
+        folder = _records_folder(self.record)
+        decided = self.resolutions.of_matter(self.record.matter_id)
+        account = Account(self.record.matter_id, resolutions=decided)
         self._count(part.batches, account)
         if part.is_last:
             parked = still_parked(self.parking, self.receipts, self.relocks)
@@ -331,6 +364,7 @@ def seal_custody(
     claims: ClaimBook,
     receipts: ReceiptBook,
     relocks: RelockBook,
+    resolutions: ResolutionBook,
     parking: Parking,
     files: WorkFiles,
     records: RecordFiles,
@@ -360,6 +394,7 @@ def seal_custody(
             claims,
             receipts,
             relocks,
+            resolutions,
             parking,
             files,
             records,
@@ -425,6 +460,15 @@ def _line(document: Mapping[str, object]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
+def _decided(resolution: Resolution) -> dict[str, object]:
+    return {
+        "resolution_id": resolution.resolution_id,
+        "decision": resolution.decision,
+        "decided_by": resolution.decided_by,
+        "explanation": resolution.explanation,
+    }
+
+
 def _records_folder(record: RequestRecord) -> str:
     """Name the folder of an attempt: what one that died left behind, and nobody may change, stays its own."""
     folder = request_folder(record.matter_id, record.request_id)
@@ -443,10 +487,17 @@ def _headline(run: Run, *, is_preserved: bool, summary: Mapping[str, Any]) -> st
         f"Conversations: {_columns(conversations, 'expected', 'held_at_platform', 'explained', 'missing')}. "
         f"Reasons: {reasons or 'none'}."
         + (f" {alone} of the conversations stand on the S3 lock alone." if alone else "")
+        + _resolved(summary.get("resolved", {}))
         + _reused(summary["reused"])
         + "".join(f" {explanation}" for explanation in summary["explanations"])
         + "".join(f" Preflight warned of {warning}." for warning in summary.get("warnings", ()))
     )
+
+
+def _resolved(counts: Mapping[str, int]) -> str:
+    """Say what people decided, if anything."""
+    named = ", ".join(f"{reason} {count}" for reason, count in counts.items())
+    return f" Settled by people's decisions: {named}." if named else ""
 
 
 def _reused(counts: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.contracts.arrivals import QueuedMessage, UnreadableMessage, read_arrivals, read_relock
-from holdfast.domain.custody import Arrival, ObjectVersion, Receipt, Relock, RelockCause
+from holdfast.domain.custody import Arrival, DriftKind, ObjectVersion, Receipt, Relock, RelockCause
 from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.media import Medium, medium_of
@@ -75,9 +75,11 @@ class Securing:
         receipted = self.receipts.have([arrival.version for arrival in arrivals.values()])
         waiting = [arrival for fingerprint, arrival in arrivals.items() if fingerprint not in receipted]
 
-        relocked = self._try_each(list(relocks.values()), self._lock)
+        stale = self._stale(list(relocks.values()))
+        relocked = self._try_each([one for one in relocks.values() if one not in stale], self._lock)
         locked = self._try_each(waiting, self._lock)
-        answered = [*self._try_each(_drifts(relocked), self._note_repair), *self._read_back(relocked)]
+        mended = self._try_each(_drifts(relocked), self._mend)
+        answered = [*stale, *mended, *self._read_back(relocked)]
         done = {arrival.version.fingerprint for arrival in self._try_each(locked, self._record)}
 
         failed = [arrival for arrival in waiting if arrival.version.fingerprint not in done]
@@ -119,7 +121,18 @@ class Securing:
     def _lock(self, asked: Arrival | Relock) -> None:
         self.bucket.lock(asked.version)
 
-    def _note_repair(self, relock: Relock) -> None:
+    def _stale(self, relocks: Sequence[Relock]) -> list[Relock]:
+        """Name the drifts that nobody may mend any more: a release has taken the locks over since."""
+        drifts = _drifts(relocks)
+        are_wanted = self.relocks.are_wanted(drifts)
+        return [relock for relock, is_wanted in zip(drifts, are_wanted, strict=True) if not is_wanted]
+
+    def _mend(self, relock: Relock) -> None:
+        """Write down that a lock is set again, or set our tags again first; foreign ones are kept."""
+        version = relock.version
+        if relock.drift is DriftKind.TAGS_CHANGED:
+            ours = own_tags(EvidenceKey.parse(version.key))
+            self.bucket.tag(version, plan_tags(self.bucket.foreign_tags(version), ours))
         self.relocks.note_repair(relock, self.clock.now())
 
     def _read_back(self, relocked: Sequence[Relock]) -> list[Relock]:

@@ -1,64 +1,74 @@
-"""Find what arrived without a receipt, because its event was lost, and let it arrive again."""
+"""Find what is not as the ledger says: lost arrivals, lifted locks, changed tags, what is hidden or gone."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from holdfast.contracts.arrivals import write_arrival
 from holdfast.contracts.steps import Sweep, Swept
-from holdfast.domain.custody import Arrival
 from holdfast.ports import (
-    ArrivalQueue,
     Clock,
-    Counter,
     EvidenceListing,
-    ReceiptBook,
+    ListingMark,
     SweepBook,
+    SweepSource,
     Telemetry,
+    VersionPage,
 )
-from holdfast.steps.pool import for_each
+from holdfast.steps.comparison import Compared, Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where candidates come from; whichever it is, they feed one comparison."""
+
+    bucket_listing: EvidenceListing
+    receipt_listing: EvidenceListing
+    inventory_listing: EvidenceListing
+
+    def page(self, sweep: Sweep, after: ListingMark | None) -> VersionPage:
+        """Read the next page of what a sweep goes by."""
+        if sweep.source is SweepSource.RECEIPTS:
+            return self.receipt_listing.page(sweep.prefix, after)
+        if sweep.source is SweepSource.INVENTORY:
+            return self.inventory_listing.page(sweep.prefix, after)
+        return self.bucket_listing.page(sweep.prefix, after)
 
 
 def sweep_evidence(
     sweep: Sweep,
     *,
-    listing: EvidenceListing,
-    receipts: ReceiptBook,
-    arrival_queue: ArrivalQueue,
+    sources: Sources,
+    comparison: Comparison,
     sweeps: SweepBook,
-    least_age: timedelta,
     has_time: Callable[[], bool],
     clock: Clock,
     telemetry: Telemetry,
 ) -> Swept:
-    """Go on where the last sweep stopped, page by page, until the end or for as long as there is time.
+    """Go on where the last sweep of this source stopped, page by page, until the end or for as long as there
+    is time.
 
-    What is younger than `least_age` may still be on its way. A page's losses are sent before its end is
-    written down: a sweep that dies sends them again, which changes nothing.
+    What a page came to is sent and written down before its end is: a sweep that dies does it again, which
+    changes nothing.
     """
-    mark, versions, sent = sweeps.read(sweep.prefix), 0, 0
+    mark, so_far = sweeps.read(sweep.prefix, sweep.source), Compared()
     while True:
-        page = listing.page(sweep.prefix, mark.after)
-        lost = _lost(page.arrivals, receipts, clock.now() - least_age)
-        for_each(map(write_arrival, lost), arrival_queue.send)
-        versions, sent = versions + len(page.arrivals), sent + len(lost)
-        telemetry.count(Counter.ARRIVALS_SWEPT, len(lost))
-        for arrival in lost:
-            telemetry.warn(
-                "arrival_swept", object_key=arrival.version.key, version_id=arrival.version.version_id
-            )
+        page = sources.page(sweep, mark.after)
+        so_far += comparison.compare(page)
+        is_overtaken = False
         if page.after != mark.after:  # where one page is all, there is nothing to write down
             moved = sweeps.move(mark, page.after, clock.now())
-            if moved is None:
-                telemetry.note("sweep_overtaken")
-                return Swept(done=False, versions=versions, sent=sent)
-            mark = moved
-        if mark.after is None or not has_time():
-            telemetry.note("evidence_swept", versions=versions, sent=sent)
-            return Swept(done=mark.after is None, versions=versions, sent=sent)
-
-
-def _lost(arrivals: Sequence[Arrival], receipts: ReceiptBook, until: datetime) -> list[Arrival]:
-    """Choose what has had its time and has no receipt: a canary is locked like everything else."""
-    due = [arrival for arrival in arrivals if arrival.arrived_at <= until]
-    receipted = receipts.have([arrival.version for arrival in due])
-    return [arrival for arrival in due if arrival.version.fingerprint not in receipted]
+            is_overtaken = moved is None
+            mark = moved or mark
+        is_over = not is_overtaken and (page.is_last or mark.after is None)
+        if is_overtaken or is_over or not has_time():
+            telemetry.note(
+                "sweep_overtaken" if is_overtaken else "evidence_swept",
+                versions=so_far.versions,
+                sent=so_far.sent,
+                drifted=so_far.drifted,
+            )
+            return Swept(
+                done=is_over,
+                versions=so_far.versions,
+                sent=so_far.sent,
+                drifted=so_far.drifted,
+            )
