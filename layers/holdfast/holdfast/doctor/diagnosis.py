@@ -323,7 +323,8 @@ def _actions(refusal: Refusal, said: Said) -> Sequence[str]:
     if not operation:
         method = refusal.context.request.method
         if said.is_quoted or method not in {"GET", "HEAD", "DELETE", "PUT", "POST"}:
-            return VENDOR_ACTIONS if is_vendor(refusal, said) else ("s3:PutObject",)
+            tries_all = is_vendor(refusal, said) and refusal.context.role_policy
+            return VENDOR_ACTIONS if tries_all else ("s3:PutObject",)
         operation = {"GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}.get(
             method, "PutObject"
         )
@@ -471,6 +472,8 @@ def _failing(judged: Judged) -> list[tuple[str, str]]:
     failed = []
     if judged.principal is False:
         failed.append(("principal", "it names another principal"))
+    if judged.action is False:
+        failed.append(("action", "it names other actions"))
     if judged.resource is False:
         failed.append(("resource", "it names another resource"))
     failed += [
@@ -482,9 +485,14 @@ def _failing(judged: Judged) -> list[tuple[str, str]]:
 
 
 def _nearest(verdict: Verdict) -> Judged | None:
-    """Find the allowing statement on this action that comes closest."""
-    allowing = [one for one in verdict.judged if one.statement.is_allow and one.action is not False]
+    """Find the allowing statement that comes closest: on this action, or for this very principal."""
+    allowing = [one for one in verdict.judged if one.statement.is_allow and _concerns(one)]
     return min(allowing, key=lambda one: len(_failing(one)), default=None)
+
+
+def _concerns(judged: Judged) -> bool:
+    named = judged.statement.principals or (("AWS", "*"),)
+    return judged.action is not False or (judged.principal is True and ("AWS", "*") not in named)
 
 
 def _almost(near: Judged | None) -> tuple[str, ...]:

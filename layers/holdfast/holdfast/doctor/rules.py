@@ -307,7 +307,7 @@ _OBJECT_LOCK = (
         "object_lock_checksum",
         Layer.OBJECT_LOCK,
         ("A bucket with default retention wants a checksum with every upload, and none came."),
-        (Signs(words=r"content-md5 (?:or x-amz-checksum-? ?)?(?:http )?header is required"),),
+        (Signs(words=r"content-md5[^\n]{0,60} header (?:is )?required"),),
         (
             (
                 "take the default retention off the evidence bucket; legal holds need none, "
@@ -583,7 +583,10 @@ _ROLE = (
         "The integration that should write is not active.",
         (
             Signs(codes="*.integration.disabled *.integration.invalid"),
-            Signs(said_by=(_G,), words=r"integration (?:is )?(?:not active|inactive|disabled|not enabled)"),
+            Signs(
+                said_by=(_G,),
+                words=r"integration (?:\S{1,40} )?(?:is )?(?:not active|inactive|disabled|not enabled)",
+            ),
         ),
         ("activate the integration, and look at its state: role, trust and bucket are tried then",),
         MEDIUM,
@@ -767,7 +770,7 @@ _NOT_FOUND = (
         Layer.NOT_FOUND,
         "S3 does not have the bucket, key or version, or AWS the resource.",
         (
-            Signs(codes="NoSuch* 404 NotFound ResourceNotFoundException NoSuchEntity*"),
+            Signs(codes="NoSuch* *NotFoundError 404 NotFound ResourceNotFoundException NoSuchEntity*"),
             Signs(
                 said_by=(*_ANY_AWS, _NOBODY),
                 words=r"specified (?:bucket|key|version|upload)[^\n]{0,20} does not exist",
@@ -781,6 +784,23 @@ _NOT_FOUND = (
 )
 
 _CONFLICTS = (
+    Cause(
+        "hold_request_incomplete",
+        Layer.REQUEST_SCHEMA,
+        "The request for a hold lacks what the dialect `compliance` asks for.",
+        (
+            Signs(said_by=(_G, _NOBODY), statuses=(400, 403, 409, 422), shapes=(Shape.HOLD_FAULT,)),
+            Signs(said_by=(_G,), words=r"missing (?:legal.?hold.?)?acknowledge?ment"),
+        ),
+        (
+            (
+                "send legal_hold_acknowledgement true, and an externalReferenceId of 3 to 64 "
+                "letters, digits and hyphens"
+            ),
+        ),
+        MEDIUM,
+        "field reports",
+    ),
     Cause(
         "stale_version",
         Layer.REQUEST_SCHEMA,
@@ -857,7 +877,8 @@ _TOKEN = (
                 said_by=(_G, _NOBODY),
                 words=(
                     r"\btoken\b[^\n]{0,40} (?:expired|revoked|invalid)|expired (?:access |"
-                    r"oauth |bearer )?token|no authentication bearer token"
+                    r"oauth |bearer )?token|no authentication bearer token|"
+                    r"stale (?:access )?token"
                 ),
             ),
         ),
@@ -921,7 +942,7 @@ _PERMISSIONS = (
                     r"(?:missing|insufficient|lacks?|requires?|does not have|"
                     r"no)[^\n]{0,40}\b(?:permissions?|privileges?)\b|"
                     r"not authorized to perform the requested|not (?:authorized|permitted|"
-                    r"allowed) to"
+                    r"allowed) to|only the (?:user|client) that created"
                 ),
             ),
         ),
@@ -1033,6 +1054,7 @@ _SUSPECTED = (
                 statuses=(400, 403, 409, 422, 500, 502, 503, 504),
                 shapes=(Shape.HOLD_FLAG,),
             ),
+            Signs(said_by=(_G,), statuses=(500,), words=r"legal.?hold[^\n]{0,40} (?:metadata|resol)"),
         ),
         (
             (
@@ -1057,20 +1079,6 @@ _SUSPECTED = (
         MEDIUM,
         "field reports",
     ),
-    Cause(
-        "hold_request_incomplete",
-        Layer.REQUEST_SCHEMA,
-        "The request for a hold lacks what the dialect `compliance` asks for.",
-        (Signs(said_by=(_G, _NOBODY), statuses=(400, 403, 422), shapes=(Shape.HOLD_FAULT,)),),
-        (
-            (
-                "send legal_hold_acknowledgement true, and an externalReferenceId of 3 to 64 "
-                "letters, digits and hyphens"
-            ),
-        ),
-        MEDIUM,
-        "field reports",
-    ),
 )
 
 _REQUESTS = (
@@ -1089,7 +1097,6 @@ _REQUESTS = (
                     "method.not.allowed invalid_request"
                 ),
             ),
-            Signs(said_by=(_G,), statuses=(400, 405, 406, 411, 413, 414, 415, 422, 501)),
         ),
         (("mend the field that the platform's code names; a repetition changes nothing"),),
         HIGH,
@@ -1160,7 +1167,6 @@ _REQUESTS = (
                     "UserKeyMustBeSpecified Unresolvable* MaxMessageLengthExceeded BadRequest"
                 )
             ),
-            Signs(said_by=_ANY_AWS, statuses=(400, 411, 413, 416)),
         ),
         ("mend the field that the code names; a repetition changes nothing",),
         HIGH,
@@ -1198,6 +1204,15 @@ _UNDECIDED = (
         LOW,
         "S3 presigned URLs",
         ("who signed the URL, and that role's policy", *_POLICIES[1:]),
+    ),
+    Cause(
+        "precondition_failed",
+        Layer.HOLD_CONFLICT,
+        "The thing is no longer what the request took it for.",
+        (Signs(codes="PreconditionFailed"), Signs(said_by=_ANY_AWS, statuses=(412,))),
+        ("read what is there now; if it is what was wanted, it is done",),
+        LOW,
+        "S3 errors",
     ),
     Cause(
         "suspected_token",
@@ -1255,6 +1270,29 @@ _UNDECIDED = (
             "the vendor's status page",
             "the request (context.request)",
         ),
+    ),
+    Cause(
+        "kms_other",
+        Layer.KMS,
+        "KMS does not do it, for a reason that no rule knows.",
+        (Signs(said_by=(_KMS,), codes="*Exception"),),
+        ("look the code up in the KMS API reference",),
+        LOW,
+        "KMS errors",
+        ("the key's state, usage and policy",),
+    ),
+    Cause(
+        "rejected_by_status",
+        Layer.REQUEST_SCHEMA,
+        "The request was not accepted; which field it was, no rule knows.",
+        (
+            Signs(said_by=(_G,), statuses=(400, 405, 406, 411, 413, 414, 415, 422, 501)),
+            Signs(said_by=_ANY_AWS, statuses=(400, 411, 413, 416)),
+        ),
+        ("look the code up, and mend what it names; a repetition changes nothing",),
+        LOW,
+        "Genesys errors",
+        ("the whole body of the refusal", "the request (context.request)"),
     ),
 )
 
