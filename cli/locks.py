@@ -29,7 +29,8 @@ class Locks:
         """Read the legal hold of one version."""
         named = {"Bucket": version.bucket, "Key": version.key, "VersionId": version.version_id}
         try:
-            return str(self._client.get_object_legal_hold(**named)["LegalHold"]["Status"])
+            answer = self._client.get_object_legal_hold(**named)
+            return str(answer.get("LegalHold", {}).get("Status", "OFF"))
         except ClientError as failure:
             code = failure.response["Error"]["Code"]
             if code not in _SAID:
