@@ -248,8 +248,12 @@ class Folder:
     receipts: dict[str, Receipt] = field(default_factory=dict)
     digested: set[str] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
-    drifts: dict[tuple[str, DriftKind], tuple[datetime, int]] = field(default_factory=dict)
+    drifts: dict[tuple[ObjectVersion, DriftKind], tuple[datetime, int]] = field(default_factory=dict)
     secured: SecuredExport | None = None
+
+    def drifted(self, kind: DriftKind) -> set[ObjectVersion]:
+        """Which versions were found changed in one way."""
+        return {version for version, found in self.drifts if found is kind}
 
     @property
     def standing(self) -> Promise:
@@ -428,7 +432,9 @@ class ConversationsInMemory:
             folder = self._folder(conversation_id)
             if not _is_relocking(folder, epoch):
                 return []
-            return [receipt.version for _, receipt in sorted(folder.receipts.items())]
+            gone = folder.drifted(DriftKind.VERSION_GONE)
+            versions = (receipt.version for _, receipt in sorted(folder.receipts.items()))
+            return [version for version in versions if version not in gone]
 
     def relocked(self, conversation_id: ConversationId, epoch: int, at: datetime) -> bool:
         with self._lock:
@@ -470,13 +476,13 @@ class ConversationsInMemory:
         with self._lock:
             at = from_text(to_text(at))
             folder = self.folders.setdefault(_shelf(version), Folder())
-            standing = folder.drifts.get((version.fingerprint, kind))
+            standing = folder.drifts.get((version, kind))
             if standing and standing[1] == epoch:
                 repair = repair_event_id(version, kind, standing[0])
                 if f"EVENT#{repair}" not in folder.entries:
                     return DriftFound(standing[0], is_new=False)
             self.effects.happen("drift found", f"{version.key}@{version.version_id}")
-            folder.drifts[version.fingerprint, kind] = (at, epoch)
+            folder.drifts[version, kind] = (at, epoch)
             event = CustodyEvent(
                 event_id=ulid(at, self._entropy(10)),
                 type=EventType.DRIFT_FOUND,
@@ -490,9 +496,14 @@ class ConversationsInMemory:
     def dossier(self, conversation_id: ConversationId) -> Dossier:
         with self._lock:
             folder = self.folders.get(f"CONV#{conversation_id}", Folder())
+            receipts = [receipt for _, receipt in sorted(folder.receipts.items())]
+            gone = folder.drifted(DriftKind.VERSION_GONE)
+            covered = {version.key for version in folder.drifted(DriftKind.DELETE_MARKER)}
             return Dossier(
                 conversation_id=conversation_id,
-                receipts=[receipt for _, receipt in sorted(folder.receipts.items())],
+                receipts=[one for one in receipts if one.version not in gone],
+                gone=[one for one in receipts if one.version in gone],
+                hidden=[one for one in receipts if one.version.key in covered],
                 digested=frozenset(folder.digested),
                 platform_holds={
                     owner: hold
@@ -502,7 +513,7 @@ class ConversationsInMemory:
                 claimed_by=folder.active,
                 entries=[entry for _, entry in sorted(folder.entries.items())],
                 promise=folder.standing,
-                secured=folder.standing_export,
+                secured=None if gone else folder.standing_export,
                 claims=[claim for _, claim in sorted(folder.claims.items())],
             )
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from holdfast.aws.buckets import EvidenceListingS3, EvidenceS3
-from holdfast.aws.claims import ReceiptLedger
+from holdfast.aws.claims import ClaimLedger, ReceiptLedger
 from holdfast.aws.drift import DriftLedger, ReceiptListing
 from holdfast.aws.inventory import CONFIGURATION, InventoryListing
 from holdfast.aws.promises import RelockLedger
@@ -33,6 +33,7 @@ from holdfast.domain.reconciliation import Reason
 from holdfast.domain.tags import TagPlan
 from holdfast.errors import LedgerContention, SettingsInvalid
 from holdfast.ports import (
+    ClaimBook,
     DriftBook,
     EvidenceBucket,
     EvidenceListing,
@@ -174,6 +175,7 @@ class Books:
     """The sentinel's books."""
 
     drifts: DriftBook
+    claims: ClaimBook
     receipts: ReceiptBook
     relocks: RelockBook
     listing: EvidenceListing
@@ -195,7 +197,7 @@ def books(request: pytest.FixtureRequest, aws: None) -> Books:
             ]
 
         resolutions = ResolutionsInMemory(shelf)
-        return Books(shelf, shelf, shelf, shelf, SweepsInMemory(), resolutions, in_memory)
+        return Books(shelf, shelf, shelf, shelf, shelf, SweepsInMemory(), resolutions, in_memory)
     client = _client("dynamodb")
     keys = {"pk": "HASH", "sk": "RANGE"}
     client.create_table(
@@ -213,6 +215,7 @@ def books(request: pytest.FixtureRequest, aws: None) -> Books:
 
     return Books(
         DriftLedger(table),
+        ClaimLedger(table),
         ReceiptLedger(table),
         RelockLedger(table),
         ReceiptListing(table),
@@ -279,6 +282,22 @@ def test_a_time_finer_than_the_ledgers_is_told_as_it_is_kept(books: Books) -> No
 
     assert books.drifts.found(VERSION, LOCK, 0, finer).found_at == NOON
     assert books.drifts.found(VERSION, LOCK, 0, finer).found_at == NOON
+
+
+def test_what_is_gone_or_hidden_stands_apart_in_the_dossier(books: Books) -> None:
+    gone, hidden, kept = (replace(VERSION, key=key_of(1, f"{recording_id(1, n)}.wav")) for n in range(3))
+    for version in (gone, hidden, kept):
+        books.receipts.write(_receipt(version))
+    books.drifts.found(gone, DriftKind.VERSION_GONE, 0, NOON)
+    books.drifts.found(replace(hidden, version_id="marker"), DriftKind.DELETE_MARKER, 0, NOON)
+    books.drifts.found(kept, LOCK, 0, NOON)
+
+    dossier = books.claims.dossier(conversation_id(1))
+
+    assert {one.version for one in dossier.receipts} == {hidden, kept}
+    assert [one.version for one in dossier.gone] == [gone]
+    assert [one.version for one in dossier.hidden] == [hidden]
+    assert len(dossier.entries) == 6
 
 
 def test_only_what_is_held_under_the_epoch_it_was_found_in_is_mended(books: Books) -> None:

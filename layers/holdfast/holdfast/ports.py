@@ -554,7 +554,8 @@ class Dossier:
     `entries` are the canonical bytes of its receipts and events, in the order of the ledger's keys.
     `claimed_by` are the matters that claim it now, `claims` those that ever did. What the `promise` does not
     keep is not secured, whatever its receipts say. `secured` is None where no export is known whose objects
-    are still held.
+    are still held. A version that was found gone has its receipt among `gone`, and in no account; `hidden`
+    are those over which a delete marker was found.
     """
 
     conversation_id: ConversationId
@@ -566,6 +567,8 @@ class Dossier:
     promise: Promise = UNCLAIMED
     secured: SecuredExport | None = None
     claims: Sequence[ClaimRecord] = ()
+    gone: Sequence[Receipt] = ()
+    hidden: Sequence[Receipt] = ()
 
     @property
     def lifted_at(self) -> datetime | None:

@@ -11,11 +11,11 @@ from holdfast.contracts.steps import Swept
 from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.domain.evidence_key import CANARY_PREFIX
 from holdfast.domain.ids import ReleaseId
-from holdfast.domain.states import HoldState
+from holdfast.domain.states import BatchState, HoldState, RequestState
 from holdfast.ports import ClaimEnding, Counter, SweepSource, VersionPage
 from tests.fakes.effects import Killed
 from tests.fakes.house import MATTER, SWEEP_AGE, House, Patience
-from tests.fakes.story import conversation_id, conversations, deliver, exported, messages, upload
+from tests.fakes.story import conversation_id, conversations, deliver, exported, messages, plan, upload
 
 RECEIPTS = SweepSource.RECEIPTS
 LEASE = timedelta(minutes=20)
@@ -63,7 +63,7 @@ def lift(house: House, number: int) -> None:
     """Let a release take its course."""
     end_claims(house, number)
     for version in versions_of(house):
-        if str(conversation_id(number)) in version.key:
+        if (version.key, version.version_id) in house.evidence.stored:
             house.evidence.unlock(version)
     epoch = house.conversations.hold(conversation_id(number)).promise.epoch
     assert house.conversations.lifted(conversation_id(number), epoch, ReleaseId("REL-1"), house.clock.now())
@@ -448,3 +448,91 @@ def test_an_inventory_that_was_read_to_its_end_is_not_read_again() -> None:
     assert (first.versions, second.versions) == (1, 0)
     assert first.done
     assert second.done
+
+
+# --- verdicts
+
+
+def again(house: House) -> House:
+    """Ask for the same once more, under a new request."""
+    other = house.for_request(MATTER, "R-2")
+    body = json.loads(house.request.body) | {"request_id": "R-2"}
+    other.open_request({"detail-type": "DiscoveryRequested", "detail": body}, "arn:2")
+    plan(other, (1, 2))
+    return other
+
+
+def judged(house: House) -> House:
+    assert house.reconcile().done
+    assert house.place_holds().done
+    assert house.confirm_holds().done
+    assert house.seal_custody().done
+    return house
+
+
+def reasons(house: House) -> dict[str, int]:
+    summary: dict[str, Any] = dict(house.request.summary or {})
+    counted: dict[str, int] = summary["by_reason"]
+    return counted
+
+
+def test_what_is_gone_before_the_verdict_is_missing_in_it() -> None:
+    house = exported()
+    assert house.reconcile().done
+    house.evidence.remove(versions_of(house)[0])
+    house.sweep_evidence(source=RECEIPTS)
+
+    judged(house)
+
+    assert house.request.state is RequestState.INCOMPLETE
+    assert reasons(house) == {"version_gone": 1}
+
+
+def test_what_is_gone_was_not_secured_and_is_exported_again() -> None:
+    house = judged(exported())
+    assert house.request.state is RequestState.PRESERVED
+    house.evidence.remove(versions_of(house)[0])
+    house.sweep_evidence(source=RECEIPTS)
+
+    other = again(house)
+
+    states = [batch.state for batch in other.batches.of_request(other.request)]
+    assert sorted(states) == [BatchState.PLANNED, BatchState.REUSED]
+    assert house.request.state is RequestState.PRESERVED, "a verdict that was given stays"
+
+
+def test_what_is_gone_after_it_was_relied_on_is_told_by_name() -> None:
+    house = judged(exported())
+    other = again(house)
+    gone = house.conversations.dossier(conversation_id(1)).receipts
+    for receipt in gone:
+        house.evidence.remove(receipt.version)
+    house.sweep_evidence(source=RECEIPTS)
+
+    judged(other)
+
+    assert other.request.state is RequestState.INCOMPLETE
+    assert reasons(other) == {"reuse_unproven": 1, "version_gone": 2}
+
+
+def test_what_is_hidden_is_explained_and_named() -> None:
+    house = exported()
+    house.evidence.hide(versions_of(house)[0].key)
+    house.clock.forward(SWEEP_AGE)
+    house.sweep_evidence()
+
+    judged(house)
+
+    assert house.request.state is RequestState.PRESERVED
+    assert reasons(house) == {"hidden": 1}
+
+
+def test_a_conversation_that_is_claimed_again_does_not_wait_for_what_is_gone() -> None:
+    house = exported(1)
+    house.evidence.remove(versions_of(house)[0])
+    house.sweep_evidence(source=RECEIPTS)
+    lift(house, 1)
+
+    claim_again(house)
+
+    assert house.conversations.hold(conversation_id(1)).promise.state is HoldState.HELD

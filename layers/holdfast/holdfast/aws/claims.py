@@ -17,7 +17,14 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.aws.table import Item, Table, one_of
-from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Receipt, digest_event_id
+from holdfast.domain.custody import (
+    CustodyEvent,
+    DriftKind,
+    EventType,
+    ObjectVersion,
+    Receipt,
+    digest_event_id,
+)
 from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.ids import (
     BatchId,
@@ -216,6 +223,7 @@ class ClaimLedger:
         receipts: list[Receipt] = []
         digested: set[str] = set()
         claims: list[ClaimRecord] = []
+        drifts: list[Item] = []
         entries: list[Entry] = []
         platform_holds: dict[HoldOwner, PlatformHoldRecord] = {}
         hold: Item = {}
@@ -236,18 +244,24 @@ class ClaimLedger:
                 hold = item
             elif kind == "SECURED":
                 secured = item
+            elif kind == "DRIFT":
+                drifts.append(item)
             if "ended_at" not in item and (held := platform_hold(item)):
                 platform_holds[MatterId(name) if name else None] = held
+        gone = {one["fingerprint"] for one in drifts if one["drift"] == DriftKind.VERSION_GONE}
+        covered = {one["key"] for one in drifts if one["drift"] == DriftKind.DELETE_MARKER}
         return Dossier(
             conversation_id=conversation_id,
-            receipts=receipts,
+            receipts=[one for one in receipts if one.version.fingerprint not in gone],
             digested=frozenset(digested),
             platform_holds=platform_holds,
             claimed_by=frozenset(one.matter_id for one in claims if one.ended_at is None),
             entries=entries,
             promise=read_promise(hold) or UNCLAIMED,
-            secured=_secured(conversation_id, secured, hold),
+            secured=None if gone else _secured(conversation_id, secured, hold),
             claims=claims,
+            gone=[one for one in receipts if one.version.fingerprint in gone],
+            hidden=[one for one in receipts if one.version.key in covered],
         )
 
     def secured_exports(

@@ -24,7 +24,7 @@ from holdfast.aws.claims import (
     read_receipt,
 )
 from holdfast.aws.table import Item, Table
-from holdfast.domain.custody import CustodyEvent, EventType, ObjectVersion, Relock, RelockCause
+from holdfast.domain.custody import CustodyEvent, DriftKind, EventType, ObjectVersion, Relock, RelockCause
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import ConversationId, ReleaseId
 from holdfast.domain.moments import from_text, to_text
@@ -221,11 +221,13 @@ class RelockLedger:
         self._entropy = entropy
 
     def awaiting(self, conversation_id: ConversationId, epoch: int) -> Sequence[ObjectVersion]:
-        """Read the promise, then the receipts."""
+        """Read the promise, then the receipts, but of what is known to be gone."""
         pk = conversation_key(conversation_id)
         if not _is_relocking(read_promise(self._table.get(pk, "HOLD") or {}) or UNCLAIMED, epoch):
             return []
-        return [read_receipt(item["entry"]).version for item in self._table.query(pk, "OBJ#")]
+        gone = {item["fingerprint"] for item in self._table.query(pk, f"DRIFT#{DriftKind.VERSION_GONE}#")}
+        versions = (read_receipt(item["entry"]).version for item in self._table.query(pk, "OBJ#"))
+        return [version for version in versions if version.fingerprint not in gone]
 
     def relocked(self, conversation_id: ConversationId, epoch: int, at: datetime) -> bool:
         """Write HELD and the event, all or nothing."""

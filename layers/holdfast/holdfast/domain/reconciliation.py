@@ -51,6 +51,8 @@ class Reason(StrEnum):
     HOLD_NOT_CONFIRMED = "hold_not_confirmed"
     PARKED = "parked"
     UNATTRIBUTED = "unattributed"
+    HIDDEN = "hidden"
+    VERSION_GONE = "version_gone"
     UNKNOWN = "unknown"
 
 
@@ -88,6 +90,9 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.HOLD_CONFLICT: "the platform kept answering that somebody else changes the conversation",
     Reason.HOLD_NOT_CONFIRMED: "the platform accepted the protection, but does not list it",
     Reason.PARKED: "an arrival that may belong to the matter could not be handled and is parked",
+    Reason.HIDDEN: "somebody put a delete marker over the object; all of its versions are still there, and"
+    " locked",
+    Reason.VERSION_GONE: "the object was locked, hashed and receipted, and somebody has deleted it since",
     Reason.UNATTRIBUTED: "an object in a conversation's folder that is no recording",
     Reason.UNKNOWN: "the export job counted the recording, and nothing else is known of it",
 }
@@ -103,6 +108,7 @@ EXPLAINING: frozenset[Reason] = frozenset(
         Reason.PLATFORM_CAP,
         Reason.EARLY_PROTECTION_FAILED,
         Reason.UNATTRIBUTED,
+        Reason.HIDDEN,
     }
 )
 """Reasons that close the account. Every other reason means: missing, and the matter is incomplete."""

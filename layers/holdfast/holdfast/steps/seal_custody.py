@@ -129,6 +129,10 @@ class Account:
         for receipt in dossier.receipts:
             if receipt.role is Role.OTHER:
                 self._except(Reason.UNATTRIBUTED, Medium.UNKNOWN, conversation.conversation_id, None)
+        for reason, receipts in ((Reason.VERSION_GONE, dossier.gone), (Reason.HIDDEN, dossier.hidden)):
+            for receipt in receipts:
+                medium = receipt.medium or Medium.UNKNOWN
+                self._except(reason, medium, conversation.conversation_id, receipt.recording_id)
 
     def add_request_exceptions(
         self, record: RequestRecord, parked: Iterable[ParkedMessage], claims: ClaimBook
