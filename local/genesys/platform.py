@@ -7,6 +7,7 @@ Where no public source says what happens, the choice stands in docs/scenarios.md
 import base64
 import binascii
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -126,6 +127,7 @@ class Platform:
             Endpoint("GET", "/api/v2/organizations/me", self.organization_me),
             Endpoint("GET", "/api/v2/tokens/me", self.token_me),
             Endpoint("DELETE", "/api/v2/tokens/me", self.revoke_me),
+            Endpoint("GET", "/api/v2/authorization/subjects/me", self.subject_me),
             Endpoint("GET", "/api/v2/integrations", self.integrations, view_integration),
             Endpoint("GET", "/api/v2/integrations/{integration_id}", self.integration, view_integration),
             Endpoint(
@@ -188,6 +190,25 @@ class Platform:
                 },
             },
         )
+
+    def subject_me(self, call: Call) -> Answer:
+        """Tell the caller's role in the home division; its policies only if they are asked for."""
+        actions: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for permission in sorted(call.client.permissions):
+            domain, entity, action = permission.split(":")
+            actions[domain, entity].append(action)
+        role: dict[str, Any] = {
+            "id": uuid_for(self.scenario.seed, "role", call.client.role),
+            "name": "Holdfast",
+        }
+        if call.query.get("includeFullRoles") == "true":
+            role["policies"] = [
+                {"domain": domain, "entityName": entity, "actions": of_entity}
+                for (domain, entity), of_entity in actions.items()
+            ]
+        division = {"id": uuid_for(self.scenario.seed, "division"), "name": "Home", "homeDivision": True}
+        grant = {"subjectId": call.client.id, "division": division, "role": role}
+        return Answer(200, {"id": call.client.id, "name": call.client.role, "grants": [grant]})
 
     def revoke_me(self, call: Call) -> Answer:
         self.access.tokens[call.token].revoked = True

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,10 @@ class WiringInMemory:
 
     documents: dict[Reading, Document | Unread] = field(default_factory=as_deployed)
     waiting: int = 0
+    told_at: datetime | None = None
 
     def read(self) -> Wiring:
-        return Wiring(NAMES, dict(self.documents))
+        return Wiring(NAMES, dict(self.documents), self.told_at)
 
     def backlog(self) -> int:
         return self.waiting

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.session
@@ -198,6 +199,31 @@ def test_what_a_role_lost_is_found() -> None:
     _client("iam").delete_role_policy(RoleName="GenesysWriterRole", PolicyName="WriteRecordings")
 
     assert set(deployed.findings()) == {("writer role", True)}
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [
+        ("Sat, 21 Nov 2026 16:00:00 GMT", datetime(2026, 11, 21, 16, tzinfo=UTC)),
+        ("Sat, 21 Nov 2026 16:00:00 -0000", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_aws_says_what_time_it_is(date: str, told: datetime | None) -> None:
+    deployed, s3 = Deployed(), _client("s3")
+    s3.meta.events.register(
+        "after-call.s3.GetBucketVersioning",
+        lambda parsed, **_: parsed["ResponseMetadata"]["HTTPHeaders"].update(date=date),
+    )
+    wiring = StackWiring(
+        lambda service: s3 if service == "s3" else _client(service),
+        deployed.names,
+        mapping_id=deployed.mapping_id,
+        queue_url=deployed.queue_url,
+    )
+
+    assert wiring.read().told_at == told
 
 
 def test_what_waits_to_be_secured_is_counted() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from holdfast.contracts.genesys import SubjectDocument
 from holdfast.domain.ids import ConversationId, ExportJobId, MatterId
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
@@ -830,11 +831,77 @@ def test_all_findings_come_at_once() -> None:
     }
 
 
-def test_the_limited_client_may_look_and_what_it_may_not_do_is_named_when_it_is_tried() -> None:
+WRITES = [
+    "recording:job:add",
+    "recording:job:edit",
+    "recording:recording:editRetention",
+    "recording:screenRecording:editRetention",
+    "recording:snippetRecording:editRetention",
+    "recording:recording:view",
+    "recording:deletionProtection:apply",
+]
+
+
+@pytest.mark.parametrize("permission", WRITES)
+def test_a_permission_that_only_a_change_needs_is_found_before_the_change(permission: str) -> None:
+    us = tenant(organization={"clients": {"full": {"lacks": [permission]}}})
+
+    (finding,) = us.findings()
+
+    assert (finding.check, finding.is_blocking) == ("permissions", True)
+    assert finding.message == f"the OAuth client lacks {permission}"
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"status": 403, "code": "missing.permissions", "message": "no"},
+        {"status": 404, "code": "not.found", "message": "no"},
+        {"status": 200, "body": {"id": "x", "grants": [{"role": {"id": "r"}}]}},
+        {"status": 200, "body": {"id": "x"}},
+    ],
+)
+def test_where_the_platform_does_not_tell_permissions_nobody_knows(then: dict[str, Any]) -> None:
+    fault = {"when": {"path": "/api/v2/authorization/subjects/me"}, "then": then}
+    us = tenant(faults={"requests": [fault]})
+
+    (finding,) = us.findings()
+
+    assert (finding.check, finding.is_blocking) == ("permissions", False)
+
+
+@pytest.mark.parametrize(
+    ("policy", "may"),
+    [
+        (("recording", "job", ["add"]), True),
+        (("recording", "job", ["*"]), True),
+        (("recording", "*", ["view", "add"]), True),
+        (("*", "*", ["*"]), True),
+        (("recording", "job", ["view"]), False),
+        (("recording", "jobs", ["add"]), False),
+        (("quality", "job", ["add"]), False),
+    ],
+)
+def test_a_role_has_a_permission_by_name_or_by_wildcard(
+    policy: tuple[str, str, list[str]], may: bool
+) -> None:
+    domain, entity_name, actions = policy
+    subject = SubjectDocument.model_validate(
+        {
+            "grants": [
+                {},
+                {"role": {"policies": [{"domain": domain, "entityName": entity_name, "actions": actions}]}},
+            ]
+        }
+    )
+
+    assert subject.may("recording:job:add") is may
+
+
+def test_what_the_limited_client_may_not_do_is_named_when_it_is_tried() -> None:
     us = tenant()
     jobs = us.jobs_of("limited")
 
-    assert us.findings("limited") == []
     with pytest.raises(PermissionMissing) as missing:
         jobs.execute(jobs.create(us.selection()))
     assert set(missing.value.permissions) == {

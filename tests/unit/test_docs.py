@@ -346,7 +346,11 @@ PORTS = {
     "deletions": ports.DeletionSchedule,
     "setup": ports.PlatformSetup,
 }
-ALWAYS_ALLOWED = {"GET /api/v2/tokens/me", "POST /api/v2/recordings/deletionprotection"}
+ALWAYS_ALLOWED = {
+    "GET /api/v2/authorization/subjects/me",
+    "GET /api/v2/tokens/me",
+    "POST /api/v2/recordings/deletionprotection",
+}
 
 
 def _gate(use: Use, permissions: set[str]) -> Gate:

@@ -1105,13 +1105,14 @@ class StackNames:
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What should be there, and what AWS says of it.
+    """What should be there, and what AWS says of it, and when by its own clock.
 
     Policies are read as ``{"inline": {name: document}, "attached": [ARN]}``.
     """
 
     names: StackNames
     documents: Mapping[Reading, Document | Unread]
+    told_at: datetime | None = None
 
 
 class WiringSource(Protocol):

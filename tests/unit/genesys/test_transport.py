@@ -455,3 +455,19 @@ def test_nothing_of_the_bodys_free_text_is_handed_on(status: int, caplog: pytest
     for secret in (FREE_TEXT, "3175550123", "stored-0", "token-1"):
         assert secret not in written
     assert f"{status} no code (correlation none)" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead_s"),
+    [
+        ("Wed, 01 Apr 2026 12:02:00 GMT", 120.0),
+        ("Wed, 01 Apr 2026 11:59:00 GMT", -60.0),
+        ("Thu, 05 Mar 2026 12:00:00 -0000", None),
+        ("noon", None),
+        (None, None),
+    ],
+)
+def test_an_answer_says_how_far_ahead_the_platform_is(date: str | None, ahead_s: float | None) -> None:
+    wire = Wire(httpx.Response(200, headers={} if date is None else {"Date": date}))
+
+    assert wire.transport.get("/x").ahead_s == ahead_s

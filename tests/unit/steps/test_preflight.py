@@ -7,7 +7,7 @@ from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.evidence_key import CANARY_PREFIX
 from holdfast.errors import ObjectUnreadable, PreflightBlocked, SettingsInvalid
 from holdfast.ports import Counter, Finding, Reading, Unread
-from holdfast.steps.preflight import LOOK_WAITS_S
+from holdfast.steps.preflight import BUSY_BACKLOG, LOOK_WAITS_S
 from tests.fakes.house import House
 from tests.fakes.platform import PlatformSetupInMemory
 from tests.fakes.story import messages
@@ -207,6 +207,29 @@ def test_an_error_that_is_no_finding_is_not_swallowed() -> None:
 
     with pytest.raises(RuntimeError):
         House().preflight(broken)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "checks"), [(-61, ["clock"]), (-60, []), (0, []), (60, []), (61, ["clock"])]
+)
+def test_a_clock_that_is_not_ours_is_a_remark(seconds: int, checks: list[str]) -> None:
+    house = _house()
+    house.wiring.told_at = house.clock.now() + timedelta(seconds=seconds)
+
+    answer = house.preflight()
+
+    assert [(one.check, one.is_blocking) for one in answer.findings] == [(check, False) for check in checks]
+
+
+def test_a_canary_behind_many_arrivals_is_only_waiting() -> None:
+    house = House()
+    house.wiring.waiting = BUSY_BACKLOG
+
+    answer = _looked(house, len(LOOK_WAITS_S) + 1)
+
+    assert answer.done
+    assert [(one.check, one.is_blocking) for one in answer.findings] == [("canary", False)]
+    assert f"some {BUSY_BACKLOG} arrivals wait" in answer.findings[0].message
 
 
 # --- the report

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -39,9 +41,10 @@ class StackWiring:
 
     def read(self) -> Wiring:
         """Read everything; a reading that is denied does not hide the others."""
+        told: list[str] = []
         readings: Mapping[Reading, Document | Unread] = {
             Reading.OBJECT_LOCK: _tried(self._object_lock),
-            Reading.VERSIONING: _tried(self._versioning),
+            Reading.VERSIONING: _tried(lambda: self._versioning(told)),
             Reading.ENCRYPTION: _tried(self._encryption),
             Reading.NOTIFICATION: _tried(self._notification),
             Reading.BUCKET_POLICY: _tried(self._bucket_policy),
@@ -54,7 +57,7 @@ class StackWiring:
             Reading.WRITER_ROLE: _tried(self._writer_role),
             Reading.WRITER_POLICIES: _tried(self._writer_policies),
         }
-        return Wiring(self._names, readings)
+        return Wiring(self._names, readings, next((at for text in told if (at := _moment(text))), None))
 
     def backlog(self) -> int:
         """Ask the queue; it counts about right."""
@@ -66,8 +69,9 @@ class StackWiring:
         answer = self._s3.get_object_lock_configuration(Bucket=self._names.evidence_bucket)
         return dict(answer["ObjectLockConfiguration"])
 
-    def _versioning(self) -> Document:
+    def _versioning(self, told: list[str]) -> Document:
         answer = self._s3.get_bucket_versioning(Bucket=self._names.evidence_bucket)
+        told.append(answer["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
         return _some(answer, ("Status", "MFADelete"))
 
     def _encryption(self) -> Document:
@@ -141,6 +145,14 @@ def _tried(read: Callable[[], Document]) -> Document | Unread:
         if said["Code"] not in _REFUSED:
             raise
         return Unread(f"{error.operation_name}: {said['Code']}: {said.get('Message', '')}")
+
+
+def _moment(date: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
 
 
 def _some(answer: Mapping[str, Any], names: tuple[str, ...]) -> Document:

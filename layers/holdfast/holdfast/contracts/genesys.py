@@ -224,6 +224,43 @@ class TokenOwner(_Read):
     organization: TokenOrganization = TokenOrganization()
 
 
+class RolePolicy(_Read):
+    """What a role may do with one kind of thing; `*` stands for every kind, or everything."""
+
+    domain: str = ""
+    entity_name: str = ""
+    actions: list[str] = []
+
+
+class SubjectRole(_Read):
+    """A role, with its policies if they were asked for."""
+
+    policies: list[RolePolicy] = []
+
+
+class SubjectGrant(_Read):
+    """A role given in one division."""
+
+    role: SubjectRole = SubjectRole()
+
+
+class SubjectDocument(_Read):
+    """Roles and permissions of whoever asks."""
+
+    grants: list[SubjectGrant] = []
+
+    def may(self, permission: str) -> bool:
+        """Tell whether some role has a permission, such as ``recording:job:add``."""
+        domain, entity, action = permission.split(":")
+        return any(
+            policy.domain in {domain, "*"}
+            and policy.entity_name in {entity, "*"}
+            and {action, "*"} & set(policy.actions)
+            for grant in self.grants
+            for policy in grant.role.policies
+        )
+
+
 class TokenGrant(BaseModel):
     """Answer of the token endpoint (snake case, as OAuth has it)."""
 

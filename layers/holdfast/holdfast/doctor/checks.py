@@ -39,6 +39,12 @@ CHECKS: Mapping[str, Check] = {
     "recording job permission": Check(
         Layer.GENESYS_PERMISSION, "give the OAuth client's role the named permission", "OAuth client"
     ),
+    "permissions": Check(
+        Layer.GENESYS_PERMISSION,
+        "give the OAuth client a role with the named permissions, in every division in scope",
+        "OAuth client",
+    ),
+    "clock": Check(Origin.PLATFORM, "wait; if it stays, ask the vendor's support, or AWS's", "OAuth client"),
     "integration permission": Check(
         Layer.GENESYS_PERMISSION, "give the OAuth client's role integrations:integration:view", "OAuth client"
     ),

@@ -10,6 +10,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -51,10 +52,11 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the platform answered; `content` is empty for 204."""
+    """What the platform answered; `content` is empty for 204. Its clock is `ahead_s` of ours, if it says."""
 
     status: int
     content: bytes
+    ahead_s: float | None = None
 
     def read[Model: BaseModel](self, model: type[Model]) -> Model:
         """Read the body as a document.
@@ -121,8 +123,15 @@ class Transport:
             token = self._tokens.replace(token)
             response = self._send(method, path, document, query, token, is_repeatable=is_repeatable)
         if response.is_success:
-            return Answer(response.status_code, response.content)
+            return Answer(response.status_code, response.content, self._ahead_s(response))
         raise self._error(method, path, response, is_repeatable=is_repeatable)
+
+    def _ahead_s(self, response: httpx.Response) -> float | None:
+        try:
+            at = parsedate_to_datetime(response.headers.get("Date", ""))
+        except ValueError:
+            return None
+        return (at - self._clock.now()).total_seconds() if at.tzinfo else None
 
     def _send(
         self,

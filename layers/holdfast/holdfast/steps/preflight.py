@@ -23,6 +23,7 @@ type Check = Callable[[], Sequence[Finding]]
 LOOK_WAITS_S = (2, 3, 5, 10, 20, 30, 60, 60, 120)
 # What one instance of SecureObjects works off in that time at its slowest: with more, the queue is busy.
 BUSY_BACKLOG = 10_000
+SKEW_S = 60
 
 
 def preflight(
@@ -43,7 +44,8 @@ def preflight(
     findings, canary_key = [_finding(one) for one in run.findings], run.canary_key
     if not run.looks:
         seen = wiring.read()
-        found = [*(finding for check in checks for finding in _findings(check)), *wiring_findings(seen)]
+        found = [finding for check in checks for finding in _findings(check)]
+        found += [*_skew(clock.now(), seen), *wiring_findings(seen)]
         findings, canary_key = list(dict.fromkeys(found)), _canary_key(run, clock.now(), seen)
         for finding in findings:
             telemetry.warn("preflight_finding", check=finding.check)
@@ -60,6 +62,13 @@ def preflight(
     if run.looks == len(LOOK_WAITS_S):
         return _concluded(run, canary_key, [*findings, _silent(canary_key, wiring.backlog())], telemetry)
     return _answer(canary_key, findings, looks=run.looks + 1, wait_s=LOOK_WAITS_S[run.looks])
+
+
+def _skew(now: datetime, wiring: Wiring) -> Sequence[Finding]:
+    ahead_s = abs((wiring.told_at - now).total_seconds()) if wiring.told_at else 0
+    if ahead_s <= SKEW_S:
+        return ()
+    return [Finding("clock", f"AWS's clock and ours are {ahead_s:.0f} s apart", is_blocking=False)]
 
 
 def _canary_key(run: Preflighting, now: datetime, wiring: Wiring) -> str:

@@ -23,6 +23,7 @@ class ComplianceSetup(OrganizationSetup):
     """Implements `ports.PlatformSetup`."""
 
     probes = (("analytics permission", "/api/v2/analytics/conversations/details/jobs/availability"),)
+    needed = ("recording:recording:view",)
 
     def _of_dialect(self, me: Answer, matter_id: MatterId) -> Iterator[Finding]:
         authorized = me.read(TokenScopes).authorized_scope

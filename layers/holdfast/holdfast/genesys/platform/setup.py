@@ -2,24 +2,43 @@
 
 from collections.abc import Iterator, Sequence
 
-from holdfast.contracts.genesys import IntegrationDocument, TokenOwner
+from holdfast.contracts.genesys import IntegrationDocument, SubjectDocument, TokenOwner
 from holdfast.domain.ids import MatterId
-from holdfast.errors import CredentialsRefused, PermissionMissing, PlatformNotFound, SettingsInvalid
+from holdfast.errors import (
+    CredentialsRefused,
+    PermissionMissing,
+    PlatformNotFound,
+    PlatformRejected,
+    SettingsInvalid,
+)
 from holdfast.genesys.transport import Answer, Transport
 from holdfast.ports import Finding
 
-# Calls that change nothing and need the permissions the run will need. What only a change would show
-# (creating a job, protecting) cannot be seen from here; such a refusal names its permission when it comes.
+# Calls that change nothing and need the permissions the run will need.
 _PROBES = (
     ("analytics permission", "/api/v2/analytics/conversations/details/jobs/availability"),
     ("recording job permission", "/api/v2/recording/jobs?pageSize=1"),
 )
+# What the probes have shown, when none of them finds anything.
+_PROBED = ("analytics:conversationDetail:view",)
+# What only a change would show, or a conversation that exists: the client's own roles tell.
+_NEEDED = (
+    "recording:job:add",
+    "recording:job:edit",
+    "recording:recording:editRetention",
+    "recording:screenRecording:editRetention",
+    "recording:snippetRecording:editRetention",
+    "recording:recording:view",
+    "recording:deletionProtection:apply",
+)
+_SKEW_S = 60
 
 
 class OrganizationSetup:
     """Implements `ports.PlatformSetup`."""
 
     probes: Sequence[tuple[str, str]] = _PROBES
+    needed: Sequence[str] = _NEEDED
 
     def __init__(self, transport: Transport, *, organization_id: str, integration_id: str) -> None:
         self._transport = transport
@@ -33,11 +52,18 @@ class OrganizationSetup:
         except (CredentialsRefused, SettingsInvalid) as refused:
             return [Finding("OAuth client", str(refused))]
         return [
+            *self._clock(me),
             *self._organization(me.read(TokenOwner)),
             *self._of_dialect(me, matter_id),
-            *self._permissions(),
+            *(probed := list(self._probed())),
+            *([] if probed else self._granted()),
             *self._integration(),
         ]
+
+    def _clock(self, me: Answer) -> Iterator[Finding]:
+        if me.ahead_s is not None and abs(me.ahead_s) > _SKEW_S:
+            said = f"the platform's clock and ours are {abs(me.ahead_s):.0f} s apart"
+            yield Finding("clock", said, is_blocking=False)
 
     def _of_dialect(self, _me: Answer, _matter_id: MatterId) -> Iterator[Finding]:
         """Check what only this dialect needs."""
@@ -51,7 +77,27 @@ class OrganizationSetup:
                 "its exports would be refused by the writer role's ExternalId",
             )
 
-    def _permissions(self) -> Iterator[Finding]:
+    def _granted(self) -> Iterator[Finding]:
+        """Look for the permissions that no reading needs, in the client's own roles.
+
+        What the roles should say, since the probes have shown it, tells whether they say everything.
+        """
+        path = "/api/v2/authorization/subjects/me"
+        try:
+            subject = self._transport.get(path, {"includeFullRoles": "true"}).read(SubjectDocument)
+        except (PermissionMissing, PlatformRejected):
+            subject = SubjectDocument()
+        if not all(subject.may(permission) for permission in _PROBED):
+            yield Finding(
+                "permissions",
+                "the platform does not say which permissions the OAuth client has; one that is missing for a"
+                " change shows when it is made",
+                is_blocking=False,
+            )
+        elif missing := [permission for permission in self.needed if not subject.may(permission)]:
+            yield Finding("permissions", f"the OAuth client lacks {', '.join(missing)}")
+
+    def _probed(self) -> Iterator[Finding]:
         for check, path in self.probes:
             try:
                 self._transport.get(path)
