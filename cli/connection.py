@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,10 @@ class Deployment:
         self.client("lambda").invoke(
             FunctionName=self.output(function), InvocationType="Event", Payload=json.dumps(payload).encode()
         )
+
+    def now(self) -> datetime:
+        """Tell the time."""
+        return datetime.now(UTC)
 
     def pause(self, wait_s: float) -> None:
         """Let some time pass before looking again."""

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Entry] = {
     "why": Entry("cli.why", "Why something is held: its matters, locks, versions and history.", _LOOK),
     "quote": Entry("cli.quote", "Recordings, GB, dollars and hours before anything starts.", _ACT),
     "request": Entry("cli.request", "Send a discovery request, from a file or by questions.", _ACT),
+    "resolve": Entry("cli.resolve", "What only a person can settle: list it, and decide.", _ACT),
     "redrive": Entry("cli.redrive", "List what is parked, and send it again.", _MEND),
     "package": Entry(
         "cli.package", "Bring a matter's custody package here, with its media or without.", _PROVE

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from typer.testing import CliRunner
@@ -106,6 +107,9 @@ class HouseDeployment:
 
     def start(self, function: str, payload: Mapping[str, Any]) -> None:
         self.invoked.append((function, payload))
+
+    def now(self) -> datetime:
+        return self.house.clock.now()
 
     def pause(self, wait_s: float) -> None:
         self.meanwhile()
