@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cli.checking import Status, checked
+from cli.checking import page as page_of
 from cli.command import command
+from cli.connection import Deployment
+from cli.exits import Exit
 from cli.failures import NotAccepted, NotKnown
 from cli.terminal import Answer, Terminal
 from holdfast.doctor.explain import explain as explained
@@ -57,6 +62,22 @@ def explain(
         )
     answer = explained(refusal)
     return Answer(answer.as_document(), page(answer))
+
+
+@command(app)
+def check(deployment: Deployment, terminal: Terminal) -> Answer:
+    """Check a deployed stack as every run does, with its own roles: credentials, permissions, wiring, canary.
+
+    Nothing is exported. Where the day has no canary yet, one small object is put into the evidence bucket and
+    stays there, locked. The exit code is 1 if a run would be stopped.
+    """
+    checks = checked(deployment, terminal, datetime.now(UTC))
+    is_clear = not any(one.status is Status.BLOCKING for one in checks)
+    return Answer(
+        {"clear": is_clear, "checks": [one.document() for one in checks]},
+        page_of(checks),
+        Exit.DONE if is_clear else Exit.NO,
+    )
 
 
 def _text(file: str) -> str:
