@@ -59,14 +59,39 @@ def mended(document: dict[str, Any], mend: Mend) -> dict[str, Any]:
 def test_a_condition_on_your_own_network_is_certain_for_the_vendor_and_presumed_for_others() -> None:
     bucket = policy(deny(Sid="OurVpc", Condition={"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}))
 
-    vendors, ours = (
-        explain(denied(role_arn=role, bucket_policy=bucket, role_policy=policy(allow())))
-        for role in (WRITER, ROLE)
+    vendors, named, ours = (
+        explain(denied(source, role_arn=role, bucket_policy=bucket, role_policy=policy(allow("s3:*", "*"))))
+        for source, role in (("genesys", WRITER), ("s3", WRITER), ("s3", ROLE))
     )
 
     assert (vendors.layer, vendors.confidence) == (Layer.BUCKET_POLICY, Confidence.HIGH)
-    assert (ours.layer, ours.confidence) == (Layer.BUCKET_POLICY, Confidence.MEDIUM)
+    for answer in (named, ours):
+        assert (answer.layer, answer.confidence) == (Layer.BUCKET_POLICY, Confidence.MEDIUM)
+        assert any("aws:SourceVpc" in line for line in answer.collect_next)
     assert any("OurVpc" in line for line in vendors.evidence)
+    assert vendors.collect_next == ()
+
+
+def test_an_encryption_that_is_asked_for_is_sent_before_anybody_is_exempted() -> None:
+    condition = {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}}
+    params = {"Bucket": "evidence", "Key": "a"}
+
+    ours, vendors = (
+        explain(
+            denied(
+                role_arn=role,
+                bucket_policy=policy(deny(Sid="Encrypted", Condition=condition)),
+                role_policy=policy(allow("s3:*", "*")),
+                request={"operation": "PutObject", "params": params},
+            )
+        )
+        for role in (ROLE, WRITER)
+    )
+
+    assert [line for line in ours.remedy if "exempt" in line] == []
+    assert "let the writer send the encryption" in vendors.remedy[0]
+    assert "exempt" not in vendors.remedy[0]
+    assert "only if the writer cannot" in vendors.remedy[1]
 
 
 def test_the_mend_of_a_denial_exempts_one_role_and_nobody_else() -> None:

@@ -46,7 +46,7 @@ def listed(values: list[str]) -> st.SearchStrategy[Any]:
 @st.composite
 def conditions(draw: st.DrawFn) -> dict[str, Any]:
     block: dict[str, Any] = {}
-    for _ in range(draw(st.integers(0, 2))):
+    for _ in range(draw(st.sampled_from([0, 1, 1, 2]))):
         key = draw(st.sampled_from(sorted(KEYS)))
         kinds = {
             "aws:SourceIp": ["IpAddress", "NotIpAddress"],
@@ -251,6 +251,13 @@ def test_what_a_policy_says(elements: dict[str, Any], access: dict[str, Any], ef
         ("Bool", "aws:SecureTransport", True, ["true"], Effect.ALLOW),
         ("BoolIfExists", "aws:SecureTransport", "true", [], Effect.ALLOW),
         ("Null", "sts:ExternalId", "true", None, Effect.UNKNOWN),
+        ("ForAllValues:StringEquals", "s3:RequestObjectTagKeys", "a", [], Effect.ALLOW),
+        ("ForAllValues:StringEquals", "s3:RequestObjectTagKeys", "a", ["a", "b"], Effect.SILENT),
+        ("ForAnyValue:StringEquals", "s3:RequestObjectTagKeys", "a", [], Effect.SILENT),
+        ("ForAnyValue:StringEquals", "s3:RequestObjectTagKeys", "a", ["a", "b"], Effect.ALLOW),
+        ("ForAnyValue:StringNotEquals", "s3:RequestObjectTagKeys", "a", [], Effect.SILENT),
+        ("ForAnyValue:StringEqualsIfExists", "s3:RequestObjectTagKeys", "a", [], Effect.ALLOW),
+        ("ArnLike", "aws:PrincipalArn", "arn:*:role/writer", [ROLE], Effect.SILENT),
     ],
 )
 def test_what_a_condition_says(
@@ -259,6 +266,16 @@ def test_what_a_condition_says(
     known = {} if values is None else {key.lower(): tuple(values)}
 
     assert _effect(_one(Condition={operator: {key: wanted}}), values=known) is effect
+
+
+def test_one_element_that_does_not_fit_is_enough_whatever_else_is_not_known() -> None:
+    unknown = {"StringEquals": {"aws:Made-Up": "x"}}
+
+    assert _effect(_one(Condition=unknown), action="s3:GetObject") is Effect.SILENT
+    assert _effect(_one(Condition=unknown, Principal={"AWS": "444455556666"})) is Effect.SILENT
+    assert _effect(_one(Condition=unknown, Effect="Deny"), resource="arn:aws:s3:::other/a") is Effect.SILENT
+    assert _effect(_one(Condition={"StringEquals": {"aws:Made-Up": "x", "aws:Known": "y"}}),
+                   values={"aws:known": ("n",)}) is Effect.SILENT  # fmt: skip
 
 
 def test_variables_mean_nothing_in_policies_of_the_old_version() -> None:

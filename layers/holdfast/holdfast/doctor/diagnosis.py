@@ -111,7 +111,7 @@ class Finding:
     kind: FindingKind
     evidence: tuple[str, ...] = ()
     remedy: tuple[str, ...] = ()
-    collect: tuple[str, ...] = ()
+    collect: Sequence[str] = ()
     mend: Mend | None = None
     is_presumed: bool = False
 
@@ -170,8 +170,9 @@ def _judge(refusal: Refusal, said: Said, action: str, role: Policy | None, bucke
                 *_why(deciding),
             ),
             _advice(deciding, mend, vendor=vendor),
-            mend=mend,
-            is_presumed=bucket_presumed,
+            bucket_presumed,
+            mend,
+            bool(bucket_presumed),
         )
     if of_role and of_role.effect is Effect.EXPLICIT_DENY:
         deciding = of_role.deciding[0]
@@ -179,7 +180,8 @@ def _judge(refusal: Refusal, said: Said, action: str, role: Policy | None, bucke
             FindingKind.ROLE_DENIES,
             (f"role policy, {_shown(deciding)}: denies {action}", *_why(deciding)),
             (f"narrow {_shown(deciding)} of the role's policy: no longer {action} on {_on(access)}",),
-            is_presumed=role_presumed,
+            role_presumed,
+            is_presumed=bool(role_presumed),
         )
     if of_role and of_role.effect is Effect.SILENT:
         # Within one account the bucket's permission would do: then the role must be of another.
@@ -190,9 +192,9 @@ def _judge(refusal: Refusal, said: Said, action: str, role: Policy | None, bucke
             FindingKind.OTHER_TENANT if near and _names_other(near, org) else FindingKind.ROLE_LACKS,
             (f"no statement of the role's policy allows {action} on {_on(access)}", *_almost(near)),
             (f"add to the role's policy: {mend.says}",),
-            ("the bucket's policy: it may refuse too",) if of_bucket is None else (),
+            (*role_presumed, *(("the bucket's policy: it may refuse too",) if of_bucket is None else ())),
             mend,
-            role_presumed or is_foreign,
+            bool(role_presumed) or is_foreign,
         )
     unknown = [one for one in (of_bucket, of_role) if one and one.effect is Effect.UNKNOWN]
     if unknown:
@@ -224,19 +226,20 @@ def _judge(refusal: Refusal, said: Said, action: str, role: Policy | None, bucke
     return Finding(FindingKind.ALL_ALLOW, (f"role policy and bucket policy allow {action}",))
 
 
-def _evaluate(policy: Policy | None, access: Access, vendor: bool) -> tuple[Verdict | None, bool]:
-    """Evaluate with what is known; then with what may be presumed. Tells whether that was needed."""
+def _evaluate(policy: Policy | None, access: Access, vendor: bool) -> tuple[Verdict | None, Sequence[str]]:
+    """Evaluate with what is known; then with what may be presumed. Tells what would make that needless."""
     if policy is None:
-        return None, False
+        return None, ()
     certain = evaluate(policy, access)
     if certain.effect is not Effect.UNKNOWN:
-        return certain, False
+        return certain, ()
     presumed: dict[str, tuple[str, ...]] = dict.fromkeys(_NOT_IN_A_VPC, ())
     presumed["aws:securetransport"] = ("true",)
     if vendor:
         presumed["aws:sourceip"] = (_SOMEWHERE,)
     values = {**presumed, **access.values}
-    return evaluate(policy, Access(access.action, access.resource, access.principal, values)), True
+    missing = tuple(dict.fromkeys(line for one in certain.deciding for line in _missing(one)))
+    return evaluate(policy, Access(access.action, access.resource, access.principal, values)), missing
 
 
 # --- the trust policy --------------------------------------------------------------------------------------
@@ -339,7 +342,7 @@ def _actions(refusal: Refusal, said: Said) -> Sequence[str]:
 def _access(refusal: Refusal, said: Said, action: str, vendor: bool) -> Access:
     context = refusal.context
     values = dict(_values(context, action))
-    if vendor:
+    if refusal.source == "genesys":
         # The vendor writes from outside of every VPC of yours, and by TLS alone.
         values = {**dict.fromkeys(_NOT_IN_A_VPC, ()), "aws:securetransport": ("true",), **values}
     principal = said.denial.principal or context.role_arn
@@ -574,10 +577,15 @@ def _advice(deciding: Judged, mend: Mend | None, *, vendor: bool) -> tuple[str, 
     kept = [advice for key, advice in _KEEP.items() if key in keys]
     if kept:
         return tuple(kept)
-    if not vendor and any("server-side-encryption" in key for key in keys):
-        return (f"send the encryption that {_shown(deciding)} asks for with the request",)
-    if mend:
-        return (mend.says,)
     exempt = json.dumps({"ArnNotEquals": {"aws:PrincipalArn": "THE-ROLE-ARN"}})
     where = f"in the bucket's policy, {_shown(deciding)}"
-    return (f"{where}, exempt the one role that is meant: add {exempt} to its Condition",)
+    last = mend.says if mend else f"{where}, exempt the one role that is meant: add {exempt} to its Condition"
+    if not any("server-side-encryption" in key for key in keys):
+        return (last,)
+    first = f"let the writer send the encryption that {_shown(deciding)} asks for with the request"
+    if not vendor:
+        return (first,)
+    return (
+        f"{first}; a default encryption of the bucket alone does not satisfy it",
+        f"only if the writer cannot: set the bucket's default encryption to that key, and {last}",
+    )
