@@ -24,6 +24,8 @@ from holdfast.contracts.steps import (
     MatterSealing,
     Opened,
     Opening,
+    Packed,
+    Packing,
     Preflighted,
     PreflightFinding,
     Preflighting,
@@ -54,6 +56,7 @@ from holdfast.steps.confirm_holds import confirm_holds
 from holdfast.steps.execute_export_job import execute_export_job
 from holdfast.steps.hash_objects import hash_objects
 from holdfast.steps.open_request import open_request
+from holdfast.steps.package_matter import package_matter
 from holdfast.steps.park_messages import park_messages
 from holdfast.steps.place_holds import place_holds
 from holdfast.steps.plan_export_round import plan_export_round
@@ -515,6 +518,15 @@ class House:
             seals=self.seals,
             clock=self.clock,
             has_time=self.patience,
+            telemetry=self.telemetry,
+        )
+
+    def package_matter(self) -> Packed:
+        return package_matter(
+            Packing(matter_id=self.run.matter_id),
+            shelf=self.records,
+            signer=self.signer,
+            clock=self.clock,
             telemetry=self.telemetry,
         )
 

@@ -52,9 +52,9 @@ READER = "arn:${Partition}:states:::s3:getObject"
 STARTED_BY = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"  # lets the console link parent and child
 CONTEXT: Mapping[str, type] = {"$$.Execution.Id": str, "$$.Execution.StartTime": datetime}
 FAILURE: Shape = {"Error": str, "Cause": str}
-# A failure that stops nothing: the run goes on as if it had not been, and the verdict says so. What was begun
-# there may be left behind.
-STOPS_NOTHING = {"ProtectEarly"}
+# A failure that stops nothing: the run goes on as if it had not been. That of early protection the verdict
+# names, and what was begun there may be left behind; a package can be had later.
+STOPS_NOTHING = {"ProtectEarly", "PackageMatter"}
 # What a nested run takes beside the ids.
 TAKES: Mapping[str, Shape] = {"ApplyLegalHoldArn": {"early": bool}}
 
