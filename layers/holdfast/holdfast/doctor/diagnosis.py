@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from holdfast.doctor.policy import (
     ANY_REST,
@@ -56,6 +57,14 @@ _OPERATIONS: Mapping[str, tuple[str, str]] = {
     "GetBucketEncryption": ("s3:GetEncryptionConfiguration", "s3:GetEncryptionConfiguration"),
     "GetObjectLockConfiguration": ("s3:GetBucketObjectLockConfiguration",) * 2,
     "PutObjectLockConfiguration": ("s3:PutBucketObjectLockConfiguration",) * 2,
+}
+_SUBRESOURCES: Mapping[str, str] = {
+    "legal-hold": "ObjectLegalHold",
+    "retention": "ObjectRetention",
+    "tagging": "ObjectTagging",
+    "acl": "ObjectAcl",
+    "object-lock": "ObjectLockConfiguration",
+    "policy": "BucketPolicy",
 }
 # What a PutObject needs besides, by the parameters it carries.
 _BESIDES: Mapping[str, str] = {
@@ -328,15 +337,21 @@ def _actions(refusal: Refusal, said: Said) -> Sequence[str]:
         if said.is_quoted or method not in {"GET", "HEAD", "DELETE", "PUT", "POST"}:
             tries_all = is_vendor(refusal, said) and refusal.context.role_policy
             return VENDOR_ACTIONS if tries_all else ("s3:PutObject",)
-        operation = {"GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}.get(
-            method, "PutObject"
-        )
+        operation = _operation(method, refusal.context.request.path)
     service = {Speaker.KMS: "kms", Speaker.STS: "sts"}.get(said.speaker, "s3")
     plain, of_version = _OPERATIONS.get(operation, (f"{service}:{operation}",) * 2)
-    actions = [of_version if params.get("VersionId") else plain]
+    has_version = params.get("VersionId") or "versionId=" in refusal.context.request.path
+    actions = [of_version if has_version else plain]
     if plain == "s3:PutObject":
         actions += [action for parameter, action in _BESIDES.items() if params.get(parameter)]
     return actions
+
+
+def _operation(method: str, path: str) -> str:
+    """Tell S3's operation by the method and the subresource that a path names."""
+    query = parse_qs(urlsplit(path).query, keep_blank_values=True)
+    what = next((name for part, name in _SUBRESOURCES.items() if part in query), "Object")
+    return {"GET": "Get", "HEAD": "Head", "DELETE": "Delete"}.get(method, "Put") + what
 
 
 def _access(refusal: Refusal, said: Said, action: str, vendor: bool) -> Access:

@@ -150,6 +150,22 @@ _RATE_LIMITS = (
         "Genesys recording API",
     ),
     Cause(
+        "platform_limit",
+        Layer.RATE_LIMIT,
+        "A limit of the organisation is reached.",
+        (
+            Signs(codes="*limit.exceeded* *limit.reached* max.*.reached"),
+            Signs(
+                said_by=(_G,),
+                words=r"(?:maximum|limit) (?:number )?of [^\n]{0,60}protected|limit [^\n]{0,40}reached",
+            ),
+        ),
+        ("use less of what is limited, or ask the vendor for more; Holdfast ranks what it protects",),
+        MEDIUM,
+        "Genesys errors",
+        ("the limit's name and value: GET /api/v2/organizations/limits/namespaces",),
+    ),
+    Cause(
         "kms_throttled",
         Layer.RATE_LIMIT,
         "KMS asks for patience.",
@@ -1093,7 +1109,7 @@ _REQUESTS = (
                     "bad.request constraint.validation invalid.* *.invalid *.invalid.* "
                     "unsupported.media.type request.entity.too.large payload.too.large "
                     "response.entity.too.large not.implemented *.bad.request *.empty.payload "
-                    "*.too.many.items *.not.uuid *.not.archivable client.failed.request max.* "
+                    "*.too.many.items *.not.uuid *.not.archivable client.failed.request "
                     "method.not.allowed invalid_request"
                 ),
             ),

@@ -143,6 +143,7 @@ def read(refusal: Refusal) -> Said:
     texts = list(_texts(refusal.body)) if isinstance(refusal.body, Mapping) else list(_from_xml(refusal.body))
     text = "\n".join(texts)
     code, operation, status = _code(fields), str(fields.get("OperationName") or ""), refusal.http_status
+    code = code or _code_in_headers(refusal.headers)
     called, java = _CALLED.search(text), _JAVA.search(text)
     is_vendor_code = "." in code or not code or code.isdigit()
     if called:
@@ -233,6 +234,14 @@ def _code(fields: Mapping[str, Any]) -> str:
             if isinstance(one, Mapping) and (code := _code(one)):
                 return code
     return ""
+
+
+def _code_in_headers(headers: Mapping[str, str]) -> str:
+    """Read the code where a refusal has no body: AWS's error type, or OAuth's challenge (RFC 6750)."""
+    challenge = re.search(r'\berror="?([a-z_]{3,40})', headers.get("www-authenticate", ""))
+    told = headers.get("x-amzn-errortype", "") or headers.get("x-amz-error-code", "")
+    named = re.match(r"[A-Za-z][\w.]{1,79}", told)
+    return named.group() if named else challenge.group(1) if challenge else ""
 
 
 def _status(fields: Mapping[str, Any]) -> int | None:
