@@ -17,7 +17,7 @@ from cli.progress import RECORDING_COLUMNS, MatterProgress, Reader, RequestProgr
 from cli.terminal import Answer, Terminal
 from holdfast.domain.ids import MatterId
 from holdfast.domain.reconciliation import MEANINGS, Reason, standing_of
-from holdfast.domain.states import ParkedState, StandingState
+from holdfast.domain.states import MatterStatus, ParkedState, StandingState
 from holdfast.ports import MatterRecord, StandingMatter
 
 LEAST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
@@ -132,7 +132,7 @@ def _matters(deployment: Deployment) -> Iterator[MatterRecord]:
     for matter_id in deployment.standing_matters.open_matters():
         standing = deployment.standing_matters.find(matter_id)
         if matter_id not in known and standing:
-            yield MatterRecord(matter_id, "(no request yet)", "OPEN", standing.course.starts_at)
+            yield MatterRecord(matter_id, "(no request yet)", MatterStatus.OPEN, standing.course.starts_at)
 
 
 def _listed(deployment: Deployment, matter: MatterRecord) -> dict[str, Any]:

@@ -155,6 +155,30 @@ class InventoryInMemory:
         return replace(self.pages[number], after=ListingMark("inventory", str(number + 1)), is_last=is_last)
 
 
+class LocksInMemory:
+    """Implements `ports.EvidenceRelease` on an evidence bucket.
+
+    What cannot be unlocked is in `broken`; what says so and stays locked is in `stuck`.
+    """
+
+    def __init__(self, evidence: EvidenceInMemory) -> None:
+        self._evidence = evidence
+        self.broken: dict[str, Exception] = {}
+        self.stuck: set[str] = set()
+
+    def unlock(self, version: ObjectVersion) -> None:
+        if version.key in self.broken:
+            raise self.broken[version.key]
+        stored = self._evidence.stored.get((version.key, version.version_id))
+        if stored is not None and version.key not in self.stuck:
+            self._evidence.effects.happen("unlock", _subject(version))
+            stored.is_locked = False
+
+    def is_locked(self, version: ObjectVersion) -> bool | None:
+        stored = self._evidence.stored.get((version.key, version.version_id))
+        return None if stored is None else stored.is_locked
+
+
 def _subject(version: ObjectVersion) -> str:
     return f"{version.key}@{version.version_id}"
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 from holdfast.contracts.arrivals import QueuedMessage
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import (
+    ApprovalRecorded,
     BatchRun,
     ExceptionDecided,
     ExportRound,
@@ -33,6 +34,15 @@ from holdfast.contracts.steps import (
     Reconciling,
     Redrive,
     Redriven,
+    ReleaseBegun,
+    ReleaseCursor,
+    ReleaseFinished,
+    ReleaseOpened,
+    ReleasePlanned,
+    ReleasePlanning,
+    ReleaseProgress,
+    ReleaseRun,
+    ReleaseWaiting,
     RoundPlanned,
     Run,
     ScopeRead,
@@ -46,27 +56,35 @@ from holdfast.contracts.steps import (
     Sweep,
     Swept,
 )
-from holdfast.domain.ids import MatterId, RequestId, batch_id
+from holdfast.domain.ids import MatterId, ReleaseId, RequestId, batch_id
 from holdfast.domain.slices import planned_length_s
 from holdfast.ports import BatchRecord, RequestRecord, SweepSource
 from holdfast.steps.acquire_job_slot import acquire_job_slot
+from holdfast.steps.begin_release import begin_release
 from holdfast.steps.check_export_job import check_export_job
 from holdfast.steps.comparison import Comparison
 from holdfast.steps.confirm_holds import confirm_holds
+from holdfast.steps.end_claims import end_claims
 from holdfast.steps.execute_export_job import execute_export_job
+from holdfast.steps.finish_release import finish_release
 from holdfast.steps.hash_objects import hash_objects
+from holdfast.steps.lift_holds import lift_holds
+from holdfast.steps.open_release import open_release
 from holdfast.steps.open_request import open_request
 from holdfast.steps.package_matter import package_matter
 from holdfast.steps.park_messages import park_messages
 from holdfast.steps.place_holds import place_holds
 from holdfast.steps.plan_export_round import plan_export_round
 from holdfast.steps.plan_holds import plan_holds
+from holdfast.steps.plan_release import plan_release
 from holdfast.steps.preflight import Check, preflight
 from holdfast.steps.read_scope_pages import read_scope_pages
 from holdfast.steps.reconcile import reconcile
+from holdfast.steps.record_approval import record_approval
 from holdfast.steps.record_failure import record_failure
 from holdfast.steps.record_standing_matter import record_standing_matter
 from holdfast.steps.redrive_parked import redrive_parked
+from holdfast.steps.release_platform_holds import release_platform_holds
 from holdfast.steps.resolve_exception import resolve_exception
 from holdfast.steps.seal_custody import seal_custody
 from holdfast.steps.seal_matter import seal_matter
@@ -82,6 +100,7 @@ from tests.fakes.buckets import (
     EvidenceInMemory,
     HashQueueInMemory,
     InventoryInMemory,
+    LocksInMemory,
     RecordFilesInMemory,
     WorkFilesInMemory,
 )
@@ -92,6 +111,7 @@ from tests.fakes.ledger import (
     BatchesInMemory,
     ConversationsInMemory,
     ParkingInMemory,
+    ReleasesInMemory,
     RequestsInMemory,
     SlotsInMemory,
     StandingInMemory,
@@ -117,6 +137,10 @@ EXECUTION = "arn:execution:1"
 DEADLINE = timedelta(hours=24)
 SWEEP_AGE = timedelta(minutes=15)
 JOB_DEADLINE = timedelta(hours=72)
+RELEASE = ReleaseRun(matter_id=MATTER, release_id=ReleaseId("REL-1"))
+RELEASE_EXECUTION = "arn:release:1"
+APPROVAL_DEADLINE = timedelta(days=7)
+COOL_OFF = timedelta(hours=24)
 
 
 @dataclass
@@ -153,16 +177,21 @@ class House:
     deletions: DeletionsInMemory = field(default_factory=DeletionsInMemory)
     runs: RunsInMemory = field(default_factory=RunsInMemory)
     bus: RequestBusInMemory = field(default_factory=RequestBusInMemory)
+    release_runs: RunsInMemory = field(default_factory=RunsInMemory)
     patience: Patience = field(default_factory=Patience)
     inventory: InventoryInMemory = field(default_factory=InventoryInMemory)
     batch_size: int = 2
     hash_limit_bytes: int = 1_000
     data_wait: timedelta = timedelta()
+    release: ReleaseRun = RELEASE
+    cool_off: timedelta = COOL_OFF
     conversations: ConversationsInMemory = field(init=False)
     resolutions: ResolutionsInMemory = field(init=False)
+    releases: ReleasesInMemory = field(init=False)
     evidence: EvidenceInMemory = field(init=False)
     wiring: WiringInMemory = field(default_factory=WiringInMemory)
     canaries: CanariesInMemory = field(init=False)
+    locks: LocksInMemory = field(init=False)
     arrival_queue: ArrivalQueueInMemory = field(init=False)
     hash_queue: HashQueueInMemory = field(init=False)
     jobs: ExportJobsInMemory = field(init=False)
@@ -174,8 +203,10 @@ class House:
         self.seals = SealsInMemory(self.conversations, self.effects)
         self.signer = SignerInMemory(effects=self.effects)
         self.resolutions = ResolutionsInMemory(self.conversations)
+        self.releases = ReleasesInMemory(self.requests, self.standing, self.effects)
         self.evidence = EvidenceInMemory(self.effects)
         self.canaries = CanariesInMemory(self.evidence)
+        self.locks = LocksInMemory(self.evidence)
         self.arrival_queue = ArrivalQueueInMemory(self.effects)
         self.hash_queue = HashQueueInMemory(self.effects)
         self.jobs = ExportJobsInMemory(self.clock)
@@ -186,7 +217,9 @@ class House:
             (
                 self.requests.titles,
                 self.requests.records,
+                self.requests.matters_by_id,
                 self.requests.explanations,
+                self.releases.records,
                 self.batches.records,
                 self.standing.matters,
                 self.bus.sent,
@@ -542,6 +575,100 @@ class House:
             has_time=self.patience,
             telemetry=self.telemetry,
         )
+
+    def open_release(self, event: Any = None, execution_arn: str = RELEASE_EXECUTION) -> ReleaseOpened:
+        return open_release(
+            Opening(event=event or load_event("hold_release_requested"), execution_arn=execution_arn),
+            releases=self.releases,
+            requests=self.requests,
+            standing=self.standing,
+            release_runs=self.release_runs,
+            files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def plan_release(self, part: int = 0) -> ReleasePlanned:
+        return plan_release(
+            ReleasePlanning(**self.release.model_dump(), part=part),
+            releases=self.releases,
+            claims=self.conversations,
+            listing=self.evidence,
+            locks=self.locks,
+            records=self.records,
+            approval_deadline=APPROVAL_DEADLINE,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def record_approval(self, event: Any = None) -> ApprovalRecorded:
+        return record_approval(
+            Opening(event=event or load_event("hold_release_approved"), execution_arn=EXECUTION),
+            releases=self.releases,
+            files=self.files,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def begin_release(self, since: datetime | None = None) -> ReleaseBegun:
+        return begin_release(
+            ReleaseWaiting(**self.release.model_dump(), since=since or self.clock.now()),
+            releases=self.releases,
+            requests=self.requests,
+            cool_off=self.cool_off,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def end_claims(self, progress: ReleaseProgress | None = None) -> ReleaseProgress:
+        return end_claims(
+            self._release_cursor(progress),
+            releases=self.releases,
+            promises=self.conversations,
+            records=self.records,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def release_platform_holds(self, progress: ReleaseProgress | None = None) -> ReleaseProgress:
+        return release_platform_holds(
+            self._release_cursor(progress),
+            releases=self.releases,
+            promises=self.conversations,
+            holds=self.holds,
+            records=self.records,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def lift_holds(self, progress: ReleaseProgress | None = None) -> ReleaseProgress:
+        return lift_holds(
+            self._release_cursor(progress),
+            releases=self.releases,
+            promises=self.conversations,
+            locks=self.locks,
+            records=self.records,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def finish_release(self, progress: ReleaseProgress | ReleaseFinished | None = None) -> ReleaseFinished:
+        return finish_release(
+            self._release_cursor(progress),
+            releases=self.releases,
+            claims=self.conversations,
+            records=self.records,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def _release_cursor(self, progress: ReleaseProgress | ReleaseFinished | None) -> ReleaseCursor:
+        so_far = progress.model_dump() if progress else {}
+        return ReleaseCursor.model_validate(so_far | self.release.model_dump())
 
     def record_failure(self, failing: Failing) -> FailureRecorded:
         return record_failure(

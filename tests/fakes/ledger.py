@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
+from typing import Any
 
 from holdfast.domain.custody import (
     CustodyEvent,
@@ -30,23 +31,27 @@ from holdfast.domain.ids import (
 )
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
+from holdfast.domain.release import NOBODY
 from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.states import (
     BATCH_MOVES,
     PLATFORM_HOLD_MOVES,
+    RELEASE_MOVES,
     REQUEST_MOVES,
     STANDING_MOVES,
     BatchState,
     HoldState,
+    MatterStatus,
     ParkedState,
     PlatformHold,
+    ReleaseState,
     RequestState,
     StandingState,
     has_passed,
     sources,
 )
 from holdfast.domain.ulid import ulid
-from holdfast.errors import ConversationLifting, LedgerRuleBroken
+from holdfast.errors import ConversationLifting, LedgerRuleBroken, MatterReleasing
 from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
 from holdfast.ports import (
     BatchRecord,
@@ -66,6 +71,7 @@ from holdfast.ports import (
     MatterRecord,
     ParkedMessage,
     PlatformHoldRecord,
+    ReleaseRecord,
     RequestRecord,
     SlotOwner,
     StandingMatter,
@@ -81,18 +87,20 @@ class RequestsInMemory:
 
     def __init__(self) -> None:
         self.titles: dict[MatterId, str] = {}
+        self.matters_by_id: dict[MatterId, MatterRecord] = {}
         self.records: dict[tuple[MatterId, RequestId], RequestRecord] = {}
         self.explanations: dict[tuple[MatterId, RequestId], str] = {}
 
     def matters(self) -> Iterator[MatterRecord]:
         for matter_id in sorted(self.titles):
-            yield self._matter(matter_id)
+            yield self.matters_by_id[matter_id]
 
     def matter(self, matter_id: MatterId) -> MatterRecord | None:
-        return self._matter(matter_id) if matter_id in self.titles else None
+        return self.matters_by_id.get(matter_id)
 
-    def _matter(self, matter_id: MatterId) -> MatterRecord:
-        return MatterRecord(matter_id, self.titles[matter_id], "OPEN", self.of_matter(matter_id)[0].opened_at)
+    def _count(self, matter_id: MatterId, more: int, **changes: Any) -> None:
+        matter = self.matters_by_id[matter_id]
+        self.matters_by_id[matter_id] = replace(matter, open_requests=matter.open_requests + more, **changes)
 
     def of_matter(self, matter_id: MatterId) -> Sequence[RequestRecord]:
         theirs = [record for record in self.records.values() if record.matter_id == matter_id]
@@ -100,6 +108,8 @@ class RequestsInMemory:
 
     def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
         self.titles.setdefault(record.matter_id, title)
+        first = MatterRecord(record.matter_id, title, MatterStatus.OPEN, record.opened_at)
+        matter = self.matters_by_id.setdefault(record.matter_id, first)
         standing = self.records.get((record.matter_id, record.request_id))
         if standing is not None:
             is_same = standing.body_sha256 == record.body_sha256
@@ -108,7 +118,12 @@ class RequestsInMemory:
             if is_mine or not is_same or not is_free:
                 return standing
             record = replace(record, attempt=standing.attempt + 1)
+        if matter.status is MatterStatus.RELEASING:
+            raise MatterReleasing(f"matter {record.matter_id} is being released")
         self.records[record.matter_id, record.request_id] = record
+        is_open_already = standing is not None and not standing.state.is_terminal
+        more = 0 if is_open_already else 1
+        self._count(record.matter_id, more, requests=matter.requests + 1, status=MatterStatus.OPEN)
         return record
 
     def read(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord:
@@ -128,7 +143,11 @@ class RequestsInMemory:
         summary: Mapping[str, object] | None = None,
     ) -> None:
         standing = self.read(record.matter_id, record.request_id)
+        if standing.state is state and state.is_terminal:
+            return
         if standing.state in sources(REQUEST_MOVES, state):
+            if state.is_terminal:
+                self._count(record.matter_id, -1)
             self.records[record.matter_id, record.request_id] = replace(
                 standing,
                 state=state,
@@ -142,13 +161,87 @@ class RequestsInMemory:
         standing = self.records.get((matter_id, request_id))
         if standing is None or standing.execution_arn != execution_arn:
             return False
+        if standing.state is RequestState.FAILED:
+            return True
         if standing.state not in sources(REQUEST_MOVES, RequestState.FAILED):
             return False
+        self._count(matter_id, -1)
         self.records[matter_id, request_id] = replace(
             standing, state=RequestState.FAILED, explanation=explanation
         )
         self.explanations[matter_id, request_id] = explanation
         return True
+
+
+class ReleasesInMemory:
+    """Implements `ports.ReleaseRequests`; matters are those of the requests."""
+
+    def __init__(
+        self, requests: RequestsInMemory, standing: "StandingInMemory", effects: Effects | None = None
+    ) -> None:
+        self.records: dict[tuple[MatterId, ReleaseId], ReleaseRecord] = {}
+        self._requests = requests
+        self._standing = standing
+        self.effects = effects or Effects()
+
+    def find(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord | None:
+        return self.records.get((matter_id, release_id))
+
+    def read(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord:
+        if (matter_id, release_id) not in self.records:
+            raise LedgerRuleBroken(f"expected release {release_id} of matter {matter_id}, found none")
+        return self.records[matter_id, release_id]
+
+    def open(self, record: ReleaseRecord) -> bool:
+        if record.matter_id == NOBODY:
+            first = MatterRecord(NOBODY, "What nobody claims", MatterStatus.OPEN, record.opened_at)
+            self._requests.matters_by_id.setdefault(NOBODY, first)
+        matter = self._requests.matter(record.matter_id)
+        is_known = self.find(record.matter_id, record.release_id) is not None
+        if is_known or matter is None or matter.release_id or matter.requests != record.requests:
+            return False
+        self._write(record, release_id=record.release_id)
+        return True
+
+    def advance(self, before: ReleaseRecord, after: ReleaseRecord) -> bool:
+        if not self._may_follow(before, after):
+            return False
+        self.effects.happen("release", f"{after.release_id} {after.state}")
+        self.records[after.matter_id, after.release_id] = after
+        return True
+
+    def begin(self, before: ReleaseRecord, after: ReleaseRecord) -> bool:
+        matter, standing = self._matter(before), self._standing.find(before.matter_id)
+        goes_on = standing is not None and standing.course.state is not StandingState.CLOSED
+        is_as_planned = matter.release_id == before.release_id and matter.requests == before.requests
+        if not self._may_follow(before, after) or matter.open_requests or goes_on or not is_as_planned:
+            return False
+        self._write(after, status=MatterStatus.RELEASING)
+        return True
+
+    def end(self, before: ReleaseRecord, after: ReleaseRecord) -> bool:
+        if not self._may_follow(before, after) or self._matter(before).release_id != before.release_id:
+            return False
+        was_released = after.state is ReleaseState.RELEASED and after.matter_id != NOBODY
+        status = MatterStatus.RELEASED if was_released else MatterStatus.OPEN
+        self._write(after, status=status, release_id=None)
+        return True
+
+    def _matter(self, record: ReleaseRecord) -> MatterRecord:
+        return self._requests.matters_by_id[record.matter_id]
+
+    def _may_follow(self, before: ReleaseRecord, after: ReleaseRecord) -> bool:
+        if after.state is not before.state and after.state not in RELEASE_MOVES[before.state]:
+            raise LedgerRuleBroken(
+                f"release {before.release_id}: {before.state} may not become {after.state}"
+            )
+        standing = self.read(before.matter_id, before.release_id)
+        return (standing.state, standing.execution_arn) == (before.state, before.execution_arn)
+
+    def _write(self, record: ReleaseRecord, **of_matter: Any) -> None:
+        self.effects.happen("release", f"{record.release_id} {record.state}")
+        self.records[record.matter_id, record.release_id] = record
+        self._requests.matters_by_id[record.matter_id] = replace(self._matter(record), **of_matter)
 
 
 class StandingInMemory:

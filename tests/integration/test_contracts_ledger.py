@@ -40,6 +40,7 @@ from holdfast.domain.standing import Course
 from holdfast.domain.states import (
     BatchState,
     HoldState,
+    MatterStatus,
     ParkedState,
     PlatformHold,
     RequestState,
@@ -340,8 +341,12 @@ def test_matters_are_listed_once_with_their_first_title_and_found_by_their_id(le
 
     mine, other = ledger.requests.matters()
 
-    assert mine == ledger.requests.matter(M) == MatterRecord(M, "a title", "OPEN", NOON)
-    assert other == MatterRecord(OTHER_M, "a title", "OPEN", LATER)
+    assert (
+        mine
+        == ledger.requests.matter(M)
+        == MatterRecord(M, "a title", MatterStatus.OPEN, NOON, open_requests=2, requests=2)
+    )
+    assert other == MatterRecord(OTHER_M, "a title", MatterStatus.OPEN, LATER, open_requests=1, requests=1)
     assert ledger.requests.matter(MatterId("M-3")) is None
 
 

@@ -25,6 +25,7 @@ from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.drift import DriftLedger
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.promises import ReleaseLedger
+from holdfast.aws.releases import ReleaseRequestLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.resolutions import ResolutionLedger
 from holdfast.aws.seals import SealLedger
@@ -60,11 +61,12 @@ from holdfast.domain.ids import (
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import Interval
 from holdfast.domain.reconciliation import EXPLAINING, MEANINGS, Reason
+from holdfast.domain.release import Approval
 from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.seals import Folder, PublicKey, SealedLog
 from holdfast.domain.standing import Course
-from holdfast.domain.states import BatchState, PlatformHold, RequestState
+from holdfast.domain.states import BatchState, PlatformHold, ReleaseState, RequestState
 from holdfast.errors import HoldfastError
 from holdfast.evidence.seal import Segment, seal_statement
 from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
@@ -82,6 +84,9 @@ from holdfast.ports import (
     ListingMark,
     ParkedKind,
     ParkedMessage,
+    PlanRecord,
+    RecordFile,
+    ReleaseRecord,
     RequestRecord,
     ResolutionRecord,
     SlotOwner,
@@ -328,13 +333,14 @@ USES: Mapping[tuple[str, str], Use] = {
         [ConversationId(SOME_ID)], MatterId("M-1")
     ),
     ("holds", "place"): lambda t, *_: DeletionProtection(t).place([ConversationId(SOME_ID)], MatterId("M-1")),
+    ("holds", "release"): lambda t, *_: DeletionProtection(t).release(
+        [ConversationId(SOME_ID)], MatterId("M-1")
+    ),
     ("deletions", "page"): lambda t, *_: RetentionSchedule(t).page(0, None),
     ("setup", "findings"): lambda t, _, integration: OrganizationSetup(
         t, organization_id=SOME_ID, integration_id=integration
     ).findings(MatterId("M-1")),
 }
-# No step lets go: nothing needs the permission to.
-NOT_USED_YET = {("holds", "release")}
 SENSITIVE: Use = lambda t, clock, integration: _jobs(t, clock, integration).create(  # noqa: E731
     _selection(sensitive=True)
 )
@@ -411,8 +417,7 @@ def test_every_method_that_talks_to_the_platform_is_tried_for_its_permissions() 
         if not method.startswith("_")
     }
 
-    assert USES.keys() == methods - NOT_USED_YET
-    assert not [_steps_using(*unused) for unused in NOT_USED_YET if _steps_using(*unused)]
+    assert USES.keys() == methods
 
 
 def test_the_documented_permissions_suffice() -> None:
@@ -495,6 +500,21 @@ def _fill(table: Table) -> None:
     )
     batches.plan(replace(record, explanation="why", interrupted_at=NOW))
     batches.settle(record, "result")
+    release = ReleaseRecord(
+        matter,
+        ReleaseId("{release_id}"),
+        ReleaseState.OPEN,
+        b"{}",
+        "0",
+        arn,
+        NOW,
+        requests=1,
+        plan=PlanRecord("key", "0", NOW, 1, {}),
+        approval=Approval("who", NOW, "event"),
+        explanation="why",
+        certificate=RecordFile("key", "0", 1),
+    )
+    ReleaseRequestLedger(table).open(release)
     conversation = Conversation(CONVERSATION, NOW, NOW, Medium.VOICE)
     claims.claim(Claim(matter, request.request_id, batch, conversation, NOW))
     for whose in (None, matter):

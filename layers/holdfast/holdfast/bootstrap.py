@@ -27,6 +27,7 @@ from holdfast.ports import (
     DriftBook,
     EvidenceBucket,
     EvidenceListing,
+    EvidenceRelease,
     EvidenceSight,
     ExportJobs,
     Finding,
@@ -41,6 +42,7 @@ from holdfast.ports import (
     RecordingCatalogue,
     RecordShelf,
     ReleaseBook,
+    ReleaseRequests,
     RelockBook,
     RequestBook,
     RequestBus,
@@ -162,6 +164,14 @@ def claims() -> ClaimBook:
 
 
 @cache
+def release_requests() -> ReleaseRequests:
+    """Give the releases that were asked for."""
+    from holdfast.aws.releases import ReleaseRequestLedger  # noqa: PLC0415
+
+    return ReleaseRequestLedger(_ledger())
+
+
+@cache
 def receipts() -> ReceiptBook:
     """Give the receipts of the ledger."""
     from holdfast.aws.claims import ReceiptLedger  # noqa: PLC0415
@@ -215,6 +225,14 @@ def evidence() -> EvidenceBucket:
     from holdfast.aws.buckets import EvidenceS3  # noqa: PLC0415
 
     return EvidenceS3(_client("s3"))
+
+
+@cache
+def evidence_release() -> EvidenceRelease:
+    """Give the evidence bucket, from the side that lets go."""
+    from holdfast.aws.buckets import EvidenceReleaseS3  # noqa: PLC0415
+
+    return EvidenceReleaseS3(_client("s3"))
 
 
 @cache
@@ -358,6 +376,14 @@ def hash_queue() -> HashQueue:
 @cache
 def runs() -> Runs:
     """Give the conductor's executions."""
+    from holdfast.aws.queues import StepFunctionsRuns  # noqa: PLC0415
+
+    return StepFunctionsRuns(_client("stepfunctions"))
+
+
+@cache
+def release_runs() -> Runs:
+    """Give the executions that release."""
     from holdfast.aws.queues import StepFunctionsRuns  # noqa: PLC0415
 
     return StepFunctionsRuns(_client("stepfunctions"))

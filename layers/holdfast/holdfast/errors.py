@@ -16,6 +16,8 @@ Class names are part of the workflows' API: `ErrorEquals` names them, so a renam
     │   ├── SettingsInvalid          what was deployed cannot work
     │   ├── RequestRefused           the discovery request names faults by field
     │   ├── RequestIdConflict        a known request id came with another body
+    │   ├── MatterReleasing          its claims are being ended; requests wait for the end of that
+    │   ├── ReleasePlanChanged       a plan is not what was approved
     │   ├── StandingMatterConflict   an opening or closing does not fit the standing matter that is known
     │   ├── PreflightBlocked         something is missing before anything moves
     │   ├── CredentialsRefused       the platform does not know the client, or rejects a fresh token
@@ -108,6 +110,14 @@ class RequestRefused(RefusedError):
 
 class RequestIdConflict(RefusedError):
     """The request id is known, with a different body."""
+
+
+class MatterReleasing(RefusedError):
+    """The matter is being released: what was asked for would be let go in the same breath."""
+
+
+class ReleasePlanChanged(RefusedError):
+    """A release's plan, or a part of it, is missing or is not the one whose hash was approved."""
 
 
 class StandingMatterConflict(RefusedError):

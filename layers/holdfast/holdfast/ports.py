@@ -32,11 +32,19 @@ from holdfast.domain.media import Medium
 from holdfast.domain.moments import from_text
 from holdfast.domain.promise import UNCLAIMED, Promise
 from holdfast.domain.reconciliation import PlatformRecording
+from holdfast.domain.release import Approval
 from holdfast.domain.reuse import SecuredExport
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.seals import Folder, PublicKey, SealedLog
 from holdfast.domain.standing import Course
-from holdfast.domain.states import BatchState, ParkedState, PlatformHold, RequestState
+from holdfast.domain.states import (
+    BatchState,
+    MatterStatus,
+    ParkedState,
+    PlatformHold,
+    ReleaseState,
+    RequestState,
+)
 from holdfast.domain.tags import TagPlan
 
 
@@ -71,6 +79,11 @@ class Counter(StrEnum):
     DRIFT_FOUND = "DriftFound"
     STANDING_RUNS_ASKED_FOR = "StandingRunsAskedFor"
     STANDING_MATTERS_STUCK = "StandingMattersStuck"
+    RELEASES_PLANNED = "ReleasesPlanned"
+    RELEASES_REFUSED = "ReleasesRefused"
+    APPROVALS_REFUSED = "ApprovalsRefused"
+    CONVERSATIONS_LET_GO = "ConversationsLetGo"
+    OBJECTS_LET_GO = "ObjectsLetGo"
 
 
 class Telemetry(Protocol):
@@ -313,12 +326,19 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class MatterRecord:
-    """A matter as the ledger knows it, from its first request on."""
+    """A matter as the ledger knows it, from its first request on.
+
+    `requests` were opened in all, and `open_requests` of them have not ended; `release_id` is the release
+    that is under way.
+    """
 
     matter_id: MatterId
     title: str
-    status: str
+    status: MatterStatus
     opened_at: datetime
+    open_requests: int = 0
+    requests: int = 0
+    release_id: ReleaseId | None = None
 
 
 class RequestBook(Protocol):
@@ -334,11 +354,14 @@ class RequestBook(Protocol):
         """List a matter's requests, the oldest first, strongly consistent."""
 
     def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
-        """Write the request once; answer what now stands.
+        """Write the request once, and count it as open in its matter; answer what now stands.
 
         The write succeeds if the request is absent, belongs to the same execution or to the execution
         `instead_of`, or failed with the same body. Otherwise the record that stands is answered, and the
         caller compares.
+
+        Raises:
+            MatterReleasing: the matter's claims are being ended; the request comes again after.
         """
 
     def read(self, matter_id: MatterId, request_id: RequestId) -> RequestRecord:
@@ -428,6 +451,78 @@ class StandingBook(Protocol):
 
         False if somebody else has written since, or if the move is not in the table of `domain.states`.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """The plan of a release: where it lies in the records bucket, its SHA-256 (hex), and what it says."""
+
+    key: str
+    sha256: str
+    approve_by: datetime
+    parts: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRecord:
+    """A release as the ledger knows it.
+
+    `matter_id` is UNCLAIMED where what nobody claims is let go. `body` is the canonical JSON as it was
+    accepted. `requests` are those that the matter had when the release was asked for. `explanation` says why
+    it was refused.
+    """
+
+    matter_id: MatterId
+    release_id: ReleaseId
+    state: ReleaseState
+    body: bytes
+    body_sha256: str
+    execution_arn: str
+    opened_at: datetime
+    requests: int = 0
+    plan: PlanRecord | None = None
+    approval: Approval | None = None
+    explanation: str = ""
+    certificate: "RecordFile | None" = None
+
+
+class ReleaseRequests(Protocol):
+    """Releases, and what they mean to their matter. Every write is on condition of what was read before."""
+
+    def find(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord | None:
+        """Read a release that may not exist yet, strongly consistent."""
+
+    def read(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord:
+        """Read a release, strongly consistent.
+
+        Raises:
+            LedgerRuleBroken: it does not exist; a step ran for a release nobody opened.
+        """
+
+    def open(self, record: ReleaseRecord) -> bool:
+        """Write a new release, and note in its matter that it is under way, in one transaction.
+
+        False, and nothing changes, if it is known, the matter is not, another release of it is under way, or
+        a request was opened since it was read.
+        """
+
+    def advance(self, before: ReleaseRecord, after: ReleaseRecord) -> bool:
+        """Write how far a release has come, or who runs it now; False if somebody else has written since.
+
+        Raises:
+            LedgerRuleBroken: the move is not in the table of `domain.states`.
+        """
+
+    def begin(self, before: ReleaseRecord, after: ReleaseRecord) -> bool:
+        """Write RELEASING, of release and matter, in one transaction.
+
+        On condition that no request of the matter is open, none was opened since the release was asked for,
+        and it is no standing matter that goes on.
+        """
+
+    def end(self, before: ReleaseRecord, after: ReleaseRecord) -> bool:
+        """Write that a release is over, and let its matter take others, in one transaction."""
 
 
 class RequestBus(Protocol):
@@ -1136,6 +1231,16 @@ class Canaries(Protocol):
         """
 
 
+class EvidenceRelease(Protocol):
+    """The evidence bucket, from the side that lets go: locks come off here and nowhere else."""
+
+    def unlock(self, version: ObjectVersion) -> None:
+        """Take the legal hold off; on a version that has none, or is not there, nothing changes."""
+
+    def is_locked(self, version: ObjectVersion) -> bool | None:
+        """Read the legal hold back; None if the version is not there."""
+
+
 class WorkFiles(Protocol):
     """The work bucket: batch lists, findings, quarantined events. Expires; never evidence."""
 
@@ -1160,6 +1265,9 @@ class RecordFiles(Protocol):
 
     def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
         """Write a file line by line, each ended by a newline, unless it exists; answer what stands there."""
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        """Read a file chunk by chunk; None if it does not exist."""
 
 
 class RecordShelf(Protocol):

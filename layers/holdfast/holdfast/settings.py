@@ -61,6 +61,16 @@ class Settings:
         """Say how old a version without a receipt must be, to be taken for lost."""
         return timedelta(seconds=self.number("SWEEP_AGE_SECONDS"))
 
+    @property
+    def approval_deadline(self) -> timedelta:
+        """Say how long a planned release waits for its approval."""
+        return timedelta(seconds=self.number("RELEASE_APPROVAL_SECONDS"))
+
+    @property
+    def cool_off(self) -> timedelta:
+        """Say how long an approved release waits before it begins."""
+        return timedelta(seconds=self.number("RELEASE_COOL_OFF_SECONDS"))
+
     def faults(self) -> list[str]:
         """Name everything that is wrong with what was deployed, all at once."""
         found: list[str] = []

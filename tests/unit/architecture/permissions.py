@@ -65,6 +65,7 @@ ACTIONS = {
 PARTS_OF_TRANSACTIONS = {
     "putting": "dynamodb:PutItem",
     "putting_new": "dynamodb:PutItem",
+    "checking": "dynamodb:ConditionCheckItem",
     "updating": "dynamodb:UpdateItem",
     "deleting": "dynamodb:DeleteItem",
 }
@@ -72,9 +73,12 @@ PARTS_OF_TRANSACTIONS = {
 PLACES = {
     "EvidenceS3": "EvidenceBucket",
     "EvidenceSightS3": "EvidenceBucket",
+    "EvidenceReleaseS3": "EvidenceBucket",
     "StepFunctionsRuns": "PreserveMatter",
     "Table": "Ledger",
 }
+OF_VERSIONS = {"EvidenceS3", "EvidenceSightS3", "EvidenceReleaseS3"}
+PLACES_OF_FACTORIES = {"release_runs": "ReleaseHold"}
 # What Preflight reads, by the client that it asks.
 PLACES_OF_CLIENTS = {
     "_s3": "EvidenceBucket",
@@ -203,7 +207,7 @@ class Program:
                 places = PLACES_OF_CALLS.get(node.attr, (PLACES_OF_CLIENTS[receiver],))
                 yield from ((action, one) for action in ACTIONS[node.attr] for one in places)
             elif receiver in {"_client", "_kms"}:
-                names_versions = adapter in {"EvidenceS3", "EvidenceSightS3"} and node.attr in ON_VERSIONS
+                names_versions = adapter in OF_VERSIONS and node.attr in ON_VERSIONS
                 actions = (ON_VERSIONS if names_versions else ACTIONS)[node.attr]
                 yield from ((action, place) for action in actions)
                 tells_absence = adapter in {"WorkS3", "ManifestS3", "RecordsS3"} and node.attr == "get_object"
@@ -268,4 +272,5 @@ def _place(adapter: str, factory: Function) -> str:
         for node in ast.walk(factory)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SETTINGS
     ]
-    return told[0] if told else PLACES.get(adapter, "Ledger")
+    named = PLACES_OF_FACTORIES.get(factory.name) or PLACES.get(adapter, "Ledger")
+    return told[0] if told else named

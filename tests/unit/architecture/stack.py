@@ -17,6 +17,8 @@ PROGRAM_OF = {
     "RecordHoldFailure": "record_failure",
     "RecordStandingFailure": "record_failure",
     "RecordResolutionFailure": "record_failure",
+    "RecordReleaseFailure": "record_failure",
+    "RecordApprovalFailure": "record_failure",
 }
 # Invoked by an operator, and by nothing else.
 OPERATED = {"RedriveParked"}
@@ -35,6 +37,18 @@ SKIPPED = {
 }
 LOCKS = "s3:PutObjectLegalHold"
 CANARIES = "${EvidenceBucket.Arn}/_holdfast/canary/*"
+# What a release may do with evidence: see what there is and whether it is locked, and take locks off.
+OF_THE_RELEASE = {
+    ("PlanRelease", "s3:ListBucketVersions"),
+    ("PlanRelease", "s3:GetObjectLegalHold"),
+    ("LiftHolds", LOCKS),
+    ("LiftHolds", "s3:GetObjectLegalHold"),
+}
+# All that the role that lifts may do, beside the ledger and its log.
+LIFTS = {
+    LOCKS, "s3:GetObjectLegalHold", "s3:GetObject", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey",
+    "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
+}  # fmt: skip
 NEVER = re.compile(
     r"s3:(Delete|Bypass|PutObjectRetention|PutBucket|PutLifecycle)|dynamodb:(DeleteTable|BatchWrite)"
     r"|kms:(Schedule|Disable)"
@@ -181,6 +195,7 @@ def sides(template: Template) -> dict[str, set[str]]:
         "arrival": by_itself - standing | OPERATED,
         "standing": standing,
         "decision": called_by(template, "SettleException"),
+        "release": called_by(template, "ReleaseHold") | called_by(template, "ApproveRelease"),
     }
 
 
@@ -203,16 +218,21 @@ def separation(template: Template) -> Iterator[str]:
 
 def boundaries(template: Template) -> Iterator[str]:
     """Only the arrival path touches evidence; the side that holds at the platform writes its plans, and no
-    other object.
+    other object. Of the release, one role takes locks off and does nothing else in S3 than read them back and
+    its plan.
 
     Reconcile alone may read manifests, and see whether there is one; Preflight alone writes, and canaries
     only.
     """
-    for side in ("conductor", "export", "hold", "standing", "decision"):
+    lifting = _in_s3(template, "LiftHoldsRole") - LIFTS
+    yield from (f"LiftHolds: may {action}" for action in sorted(lifting))
+    for side in ("conductor", "export", "hold", "standing", "decision", "release"):
         for name in sorted(sides(template)[side]):
             for statement in granted(template, role_of(functions(template)[name])):
                 on_evidence = mentions(statement, "EvidenceBucket") or "-evidence-" in json.dumps(statement)
                 for action in statement["Action"]:
+                    if (name, action) in OF_THE_RELEASE:
+                        continue
                     if re.search(r"LegalHold|Tagging|Retention", action):
                         yield f"{name}: of the {side} side, and may {action}"
                     if on_evidence and not (
@@ -227,6 +247,15 @@ def boundaries(template: Template) -> Iterator[str]:
                         and not _concerns_plans(name, statement)
                     ):
                         yield f"{name}: of the {side} side, and may write objects"
+
+
+def _in_s3(template: Template, role: str) -> set[str]:
+    return {
+        action
+        for one in granted(template, role)
+        for action in one["Action"]
+        if not action.startswith("dynamodb:")
+    }
 
 
 def _concerns_plans(name: str, statement: dict[str, Any]) -> bool:
@@ -254,14 +283,16 @@ def _is_granted(template: Template, role: str, action: str, on: str) -> bool:
 
 
 def locks(template: Template) -> Iterator[str]:
-    """Only SecureObjects locks, and nobody lifts."""
+    """Only SecureObjects locks, and only LiftHolds lifts: neither can do what the other does."""
+    may = {"SecureObjectsRole": "ON", "LiftHoldsRole": "OFF"}
     for role in of_type(template, "IAM::Role"):
         for statement in granted(template, role):
             if LOCKS not in statement["Action"]:
                 continue
-            if role != "SecureObjectsRole":
+            if role not in may:
                 yield f"{role}: may lock"
-            if statement.get("Condition") != {"StringEquals": {"s3:object-lock-legal-hold": "ON"}}:
+            wanted = {"StringEquals": {"s3:object-lock-legal-hold": may.get(role, "ON")}}
+            if statement.get("Condition") != wanted:
                 yield f"{role}: may lift a hold"
 
 
@@ -276,11 +307,11 @@ def evidence_policy(template: Template) -> Iterator[str]:
                 (action, where): statement.get("Condition", "always") for action in statement["Action"]
             }
 
-    def but(role: str) -> object:
+    def but(role: str) -> dict[str, object]:
         return {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": [role, "Arn"]}}}
 
     wanted = {
-        (LOCKS, "all"): {"StringEquals": {"s3:object-lock-legal-hold": "OFF"}},
+        (LOCKS, "all"): {"StringEquals": {"s3:object-lock-legal-hold": "OFF"}} | but("LiftHoldsRole"),
         ("s3:DeleteObject", "all"): "always",
         ("s3:DeleteObjectVersion", "all"): "always",
         ("s3:PutObject", "all but canaries"): but("GenesysWriterRole"),

@@ -25,12 +25,18 @@ from holdfast.genesys.compliance.holds import LegalHolds
 from holdfast.genesys.platform.holds import DeletionProtection
 from holdfast.genesys.platform.retention import PAGE_SIZE as RETENTION_PAGE
 from holdfast.steps.acquire_job_slot import slot_wait_s
+from holdfast.steps.begin_release import LONGEST_WAIT_S
 from holdfast.steps.confirm_holds import MAX_LOOKS
+from holdfast.steps.end_claims import CHUNK as ENDED_AT_ONCE
+from holdfast.steps.lift_holds import CHUNK as LIFTED_AT_ONCE
+from holdfast.steps.lift_holds import LEASE
 from holdfast.steps.place_holds import MAX_CHUNKS, MOST_CONFLICT_PAUSES
 from holdfast.steps.plan_export_round import MAX_ROUNDS
+from holdfast.steps.plan_release import PART_CONVERSATIONS as PLANNED_AT_ONCE
 from holdfast.steps.preflight import LOOK_WAITS_S
 from holdfast.steps.read_scope_pages import SELECTING_DEADLINE, query_wait_s
 from holdfast.steps.reconcile import delivery_wait_s
+from holdfast.steps.release_platform_holds import MAX_LOOKS as MAX_RELEASE_LOOKS
 from holdfast.steps.seal_custody import PART_CONVERSATIONS
 from holdfast.steps.seal_matter import SEGMENT_ENTRIES
 from holdfast.steps.start_export_job import platform_slot_wait_s
@@ -68,6 +74,8 @@ HALVINGS = 10  # of a slice's length, from the longest to the shortest
 THROTTLED_SHARE = 0.1  # of all rounds ask in vain: the minute's budget is spent, and the same is asked again
 JOB_STARTS = 50  # a job is READY once; only an answer that was throttled or lost sends it there again
 
+LEASE_WAITS = 20  # of lifters that died, one after the other
+
 MATTERS = (1, 10_000, 1_000_000)
 
 
@@ -87,6 +95,16 @@ class Matter:
     def rounds(self, program: str, per_s: float) -> int:
         """Count the invocations of a step that stops at half of its timeout, at a pace per second."""
         return math.ceil(self.conversations / per_s / (timeout_s(program) / 2))
+
+    @property
+    def parts(self) -> int:
+        """Count the parts of a release's plan; one may be cut short once an invocation is half over."""
+        return math.ceil(self.conversations / PLANNED_AT_ONCE)
+
+    @property
+    def held_chunks(self) -> int:
+        """Count the calls that let go of the platform's holds."""
+        return math.ceil(self.conversations / min(DeletionProtection.chunk_size, LegalHolds.chunk_size))
 
     @property
     def chunks(self) -> int:
@@ -156,6 +174,23 @@ LOOPS: Mapping[str, Callable[[Matter], Loop]] = {
     ),
     "AwaitPlacing": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MOST_CONFLICT_PAUSES),
     "AwaitConfirming": lambda matter: Loop(math.ceil(matter.chunks / MAX_CHUNKS) + MAX_LOOKS),
+    # A part an invocation, of the plan and of its account.
+    "AwaitPlanPart": lambda matter: Loop(matter.parts + matter.rounds("plan_release", LEDGER_PER_S)),
+    "AwaitFinishing": lambda matter: Loop(matter.parts),
+    "AwaitApproval": lambda _: Loop(
+        polls(lambda waited_s: poll_wait_s(waited_s, longest_s=LONGEST_WAIT_S)).rounds,
+        LONGEST_WAIT_S,
+        within_s=most("ReleaseApprovalSeconds") + most("ReleaseCoolOffSeconds"),
+    ),
+    "AwaitNextPart": lambda matter: Loop(matter.parts),
+    "AwaitEnding": lambda matter: Loop(matter.rounds("end_claims", LEDGER_PER_S)),
+    "AwaitRevoking": lambda matter: Loop(
+        math.ceil(2 * matter.held_chunks / PLATFORM_PER_S / (timeout_s("release_platform_holds") / 2))
+        + matter.rounds("release_platform_holds", LEDGER_PER_S)
+        + MAX_RELEASE_LOOKS
+    ),
+    # A lease that was left behind is waited for twice at most, as a wait has its longest.
+    "AwaitLifting": lambda matter: Loop(matter.rounds("lift_holds", LEDGER_PER_S) + LEASE_WAITS),
 }
 
 
@@ -201,6 +236,8 @@ def test_a_history_ends_before_its_limit(name: str, conversations: int) -> None:
 NESTED: Size = {**size_of(Run), STARTED_BY: BYTES_OF_AN_ARN}
 STARTS_WITH: Mapping[str, Size] = {
     "preserve_matter": EVENT_BYTES,
+    "release_hold": EVENT_BYTES,
+    "approve_release": EVENT_BYTES,
     "apply_legal_hold": {**size_of(Run), STARTED_BY: BYTES_OF_AN_ARN, "early": len("false")},
 }
 
@@ -323,6 +360,10 @@ A_ROUND = {
     "plan_holds": most("BatchSize"),
     "place_holds": DeletionProtection.chunk_size,
     "confirm_holds": DeletionProtection.chunk_size,
+    "plan_release": PLANNED_AT_ONCE,
+    "end_claims": ENDED_AT_ONCE,
+    "release_platform_holds": DeletionProtection.chunk_size,
+    "lift_holds": LIFTED_AT_ONCE,
     "seal_custody": PART_CONVERSATIONS + most("BatchSize"),
     "seal_matter": CLAIMS_A_PAGE + SEGMENT_ENTRIES / ENTRIES_A_CONVERSATION,  # read; then marked
 }
@@ -331,6 +372,10 @@ A_ROUND = {
 @pytest.mark.parametrize("program", A_ROUND)
 def test_what_is_begun_at_half_of_the_time_ends_in_the_other_half(program: str) -> None:
     assert A_ROUND[program] / LEDGER_PER_S < timeout_s(program) / 2
+
+
+def test_a_lifter_is_dead_before_its_lease_has_ended() -> None:
+    assert LEASE.total_seconds() > timeout_s("lift_holds")
 
 
 def test_every_step_that_looks_at_the_clock_says_what_it_does_in_between() -> None:

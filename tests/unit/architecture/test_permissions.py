@@ -37,11 +37,13 @@ def granted(document: dict[str, object]) -> set[Need]:
 
 def spelled(resource: object) -> str:
     """Read which machine's executions are meant, where the name is spelled out to avoid a circle."""
-    return (
-        "PreserveMatter"
-        if "execution:${AWS::StackName}-preserve-matter:*" in str(resource)
-        else str(resource)
-    )
+    machines = {"preserve-matter": "PreserveMatter", "release-hold": "ReleaseHold"}
+    meant = [
+        machine
+        for name, machine in machines.items()
+        if f"execution:${{AWS::StackName}}-{name}:*" in str(resource)
+    ]
+    return meant[0] if meant else str(resource)
 
 
 def own_grants(template: Template, name: str) -> set[Need]:

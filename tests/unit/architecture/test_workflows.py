@@ -34,6 +34,8 @@ STARTS_WITH = {
     "apply_legal_hold": NESTED | {"early": bool},
     "keep_standing_matter": EVENT,
     "settle_exception": EVENT,
+    "release_hold": EVENT,
+    "approve_release": EVENT,
 }
 
 

@@ -19,6 +19,9 @@ from holdfast.contracts.steps import (
     Preflighting,
     Reconciling,
     Redrive,
+    ReleaseCursor,
+    ReleasePlanning,
+    ReleaseWaiting,
     Run,
     ScopeReading,
     Sealing,
@@ -47,6 +50,14 @@ TAKES: dict[str, type[BaseModel]] = {
     "seal_matter": MatterSealing,
     "package_matter": Packing,
     "record_failure": Failing,
+    "open_release": Opening,
+    "plan_release": ReleasePlanning,
+    "begin_release": ReleaseWaiting,
+    "record_approval": Opening,
+    "end_claims": ReleaseCursor,
+    "release_platform_holds": ReleaseCursor,
+    "lift_holds": ReleaseCursor,
+    "finish_release": ReleaseCursor,
     "sweep_evidence": Sweep,
     "redrive_parked": Redrive,
 }
@@ -58,6 +69,8 @@ TRIGGERS = [
     "standing_matter_opened",
     "standing_matter_closed",
     "exception_resolved",
+    "hold_release_requested",
+    "hold_release_approved",
 ]
 
 

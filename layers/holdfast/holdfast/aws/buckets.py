@@ -29,6 +29,9 @@ _UNREADABLE = {
 }
 
 
+_GONE = frozenset({"NoSuchKey", "NoSuchVersion"})
+
+
 class EvidenceS3:
     """Implements `ports.EvidenceBucket`."""
 
@@ -71,6 +74,34 @@ class EvidenceS3:
         """Write the whole set; S3 knows no other way."""
         tag_set = [{"Key": name, "Value": value} for name, value in plan.tags.items()]
         self._client.put_object_tagging(**_named(version), Tagging={"TagSet": tag_set})
+
+
+class EvidenceReleaseS3:
+    """Implements `ports.EvidenceRelease`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def unlock(self, version: ObjectVersion) -> None:
+        """Set the legal hold of this version to OFF."""
+        try:
+            self._client.put_object_legal_hold(**_named(version), LegalHold={"Status": "OFF"})
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+
+    def is_locked(self, version: ObjectVersion) -> bool | None:
+        """Read the legal hold of this version."""
+        try:
+            answer = self._client.get_object_legal_hold(**_named(version))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "NoSuchObjectLockConfiguration":  # it never had one
+                return False
+            if code in _GONE:
+                return None
+            raise
+        return bool(answer["LegalHold"]["Status"] == "ON")
 
 
 class EvidenceListingS3:

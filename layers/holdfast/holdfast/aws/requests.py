@@ -9,20 +9,30 @@ from dataclasses import replace
 from itertools import batched
 
 from holdfast.aws.table import Item, Table, one_of
-from holdfast.domain.ids import BatchId, ExportJobId, MatterId, RequestId, batch_prefix, origin_of
+from holdfast.domain.ids import (
+    BatchId,
+    ExportJobId,
+    MatterId,
+    ReleaseId,
+    RequestId,
+    batch_prefix,
+    origin_of,
+)
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.states import (
     BATCH_MOVES,
     REQUEST_MOVES,
     BatchState,
+    MatterStatus,
     RequestState,
     has_passed,
     sources,
 )
-from holdfast.errors import LedgerRuleBroken
+from holdfast.errors import LedgerRuleBroken, MatterReleasing
 from holdfast.ports import BatchRecord, MatterRecord, RequestRecord
 
 _LIST = "MATTERS"
+_OF_MATTER = ("pk", "title", "status", "opened_at", "open_requests", "requests", "release_id")
 
 
 def _matter_key(matter_id: MatterId) -> str:
@@ -36,33 +46,53 @@ class RequestLedger:
         self._table = table
 
     def open(self, record: RequestRecord, title: str, *, instead_of: str | None = None) -> RequestRecord:
-        """List and write the matter if it is new, then the request on its condition."""
+        """List and write the matter if it is new, then the request on its condition, and count it."""
         pk = _matter_key(record.matter_id)
         self._table.put_new({"pk": _LIST, "sk": record.matter_id})
         opened_at = to_text(record.opened_at)
         self._table.put_new(
-            {"pk": pk, "sk": "META", "title": title, "status": "OPEN", "opened_at": opened_at}
+            {"pk": pk, "sk": "META", "title": title, "status": MatterStatus.OPEN, "opened_at": opened_at}
         )
         standing = self.find(record.matter_id, record.request_id)
         if standing is None:
-            was_written = self._table.put_new(_request_item(record))
+            writing = self._table.putting_new(_request_item(record))
         elif not _may_take_over(record, standing, instead_of):
             return standing
         else:
             record = replace(record, attempt=standing.attempt + 1)
-            was_written = self._table.put(
+            writing = self._table.putting(
                 _request_item(record),
                 "execution_arn = :theirs AND #state = :state",
                 {":theirs": standing.execution_arn, ":state": standing.state},
             )
-        return record if was_written else self.read(record.matter_id, record.request_id)
+        is_open_already = standing is not None and not standing.state.is_terminal
+        counting = self._table.updating(
+            pk,
+            "META",
+            "SET #status = :open ADD open_requests :more, requests :one",
+            "#status <> :releasing",
+            {
+                ":open": MatterStatus.OPEN,
+                ":releasing": MatterStatus.RELEASING,
+                ":more": 0 if is_open_already else 1,
+                ":one": 1,
+            },
+        )
+        if self._table.transact(writing, counting):
+            return record
+        matter = self._table.get(pk, "META")
+        if matter and matter["status"] == MatterStatus.RELEASING:
+            raise MatterReleasing(
+                f"matter {record.matter_id} is being released; send request {record.request_id} after that"
+            )
+        return self.read(record.matter_id, record.request_id)
 
     def matters(self) -> Iterator[MatterRecord]:
         """Go through the list, a hundred a call; what was listed and not yet written is no matter."""
         listed = (item["sk"] for item in self._table.query(_LIST))
         for matter_ids in batched(listed, 100, strict=False):
             keys = ((_matter_key(one), "META") for one in matter_ids)
-            found = self._table.get_many(keys, ("pk", "title", "status", "opened_at"))
+            found = self._table.get_many(keys, _OF_MATTER)
             yield from sorted(map(_matter, found), key=lambda one: one.matter_id)
 
     def matter(self, matter_id: MatterId) -> MatterRecord | None:
@@ -97,8 +127,8 @@ class RequestLedger:
         exceptions: Sequence[str] = (),
         summary: Mapping[str, object] | None = None,
     ) -> None:
-        """Write the new state, on condition that the standing one may move there."""
-        before = sources(REQUEST_MOVES, state)
+        """Write the new state, on condition that the standing one may move there; count the end of one."""
+        before = sources(REQUEST_MOVES, state) - ({state} if state.is_terminal else set())
         may_come_from, values = one_of("#state", before)
         update = "SET #state = :state"
         values[":state"] = state
@@ -108,21 +138,41 @@ class RequestLedger:
         if summary is not None:
             update, extra = update + ", summary = :summary", extra | {":summary": json.dumps(summary)}
         pk, sk = _matter_key(record.matter_id), f"REQUEST#{record.request_id}"
-        if not self._table.update(pk, sk, update, may_come_from, values | extra):
+        if not self._write(pk, sk, update, may_come_from, values | extra, is_end=state.is_terminal):
             current = self.read(record.matter_id, record.request_id).state
+            if current is state:
+                return
             if current is RequestState.FAILED or not has_passed(REQUEST_MOVES, current, state):
                 raise LedgerRuleBroken(f"request {record.request_id}: {current} may not become {state}")
 
     def fail(self, matter_id: MatterId, request_id: RequestId, execution_arn: str, explanation: str) -> bool:
         """Write FAILED, on condition that the execution owns the request and has not ended it."""
-        before = sources(REQUEST_MOVES, RequestState.FAILED)
+        before = sources(REQUEST_MOVES, RequestState.FAILED) - {RequestState.FAILED}
         may_come_from, values = one_of("#state", before)
-        return self._table.update(
+        was_written = self._write(
             _matter_key(matter_id),
             f"REQUEST#{request_id}",
             "SET #state = :state, explanation = :explanation",
             f"execution_arn = :mine AND {may_come_from}",
             values | {":state": RequestState.FAILED, ":mine": execution_arn, ":explanation": explanation},
+            is_end=True,
+        )
+        if was_written:
+            return True
+        standing = self.find(matter_id, request_id)
+        is_mine = standing is not None and standing.execution_arn == execution_arn
+        return is_mine and standing is not None and standing.state is RequestState.FAILED
+
+    def _write(
+        self, pk: str, sk: str, update: str, condition: str, values: Mapping[str, object], *, is_end: bool
+    ) -> bool:
+        if not is_end:
+            return self._table.update(pk, sk, update, condition, values)
+        return self._table.transact(
+            self._table.updating(pk, sk, update, condition, values),
+            self._table.updating(
+                pk, "META", "ADD open_requests :less", "attribute_exists(pk)", {":less": -1}
+            ),
         )
 
 
@@ -130,8 +180,11 @@ def _matter(item: Item) -> MatterRecord:
     return MatterRecord(
         MatterId(item["pk"].removeprefix("MATTER#")),
         item["title"],
-        item["status"],
+        MatterStatus(item["status"]),
         from_text(item["opened_at"]),
+        item.get("open_requests", 0),
+        item.get("requests", 0),
+        ReleaseId(item["release_id"]) if "release_id" in item else None,
     )
 
 

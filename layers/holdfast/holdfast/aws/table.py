@@ -248,6 +248,17 @@ class Table:
         """Compose the part of a transaction that deletes a line of a list; evidence is never deleted."""
         return {"Delete": {"TableName": self.name, "Key": self._key(pk, sk)}}
 
+    def checking(self, pk: str, sk: str, condition: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Compose the part of a transaction that changes nothing, and has a condition."""
+        return {
+            "ConditionCheck": {
+                "TableName": self.name,
+                "Key": self._key(pk, sk),
+                "ConditionExpression": condition,
+                **_expression(values, condition),
+            }
+        }
+
     def _conditionally(self, write: Callable[[], object]) -> bool:
         try:
             write()

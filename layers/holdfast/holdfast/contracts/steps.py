@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from holdfast.contracts.request import MAX_NAMED_FAULTS
-from holdfast.domain.ids import BatchId, MatterId, RequestId
+from holdfast.domain.ids import BatchId, MatterId, ReleaseId, RequestId
 from holdfast.ports import SlotOwner, SweepSource
 
 MAX_FINDING, MAX_FINDINGS = 400, 16
@@ -57,6 +57,8 @@ Headline = Annotated[
 ErrorName = Annotated[str, BeforeValidator(partial(_told, longest=MAX_ERROR)), Field(max_length=MAX_ERROR)]
 MatterName = Annotated[MatterId, Field(max_length=64, pattern=ASCII)]
 RequestName = Annotated[RequestId, Field(max_length=128, pattern=ASCII)]
+ReleaseName = Annotated[ReleaseId, Field(max_length=64, pattern=ASCII)]
+Sha256 = Annotated[str, Field(max_length=64, pattern=ASCII)]
 ObjectKey = Annotated[str, Field(max_length=1_024)]  # as S3 has it
 Cursor = Annotated[str, Field(max_length=2_048)]  # the platform's; one longer than a URL is none
 
@@ -428,6 +430,109 @@ class MatterSealed(_Message):
     headline: Annotated[str, Field(max_length=300, pattern=ASCII)]
 
 
+class ReleaseRun(_Message):
+    """Which release a step works for; `matter_id` is ``-`` where what nobody claims is let go."""
+
+    matter_id: MatterName
+    release_id: ReleaseName
+
+
+class ReleaseOpened(_Message):
+    """OPENED: go on, wherever it stands. DUPLICATE: `points_to` is the run that has it. REFUSED: `faults`
+    says why.
+    """
+
+    outcome: Literal["OPENED", "DUPLICATE", "REFUSED"]
+    matter_id: MatterName = MatterId("")
+    release_id: ReleaseName = ReleaseId("")
+    points_to: Annotated[str, Field(max_length=512)] = ""
+    faults: Annotated[list[Fault], Field(max_length=MAX_NAMED_FAULTS + 1)] = []
+    explanation: Explanation = ""
+
+
+class ReleasePlanning(ReleaseRun):
+    """Which part of the plan is next."""
+
+    part: int = 0
+
+
+class ReleasePlanned(_Message):
+    """MORE: call again for `part` after `wait_s`. PLANNED: who approves `plan_sha256` by `approve_by` lets it
+    begin. APPROVED: that was done before.
+    """
+
+    status: Literal["MORE", "PLANNED", "APPROVED"]
+    part: int
+    wait_s: int
+    plan_key: ObjectKey = ""
+    plan_sha256: Sha256 = ""
+    approve_by: Annotated[str, Field(max_length=40)] = ""
+    counts: Annotated[dict[str, int], AfterValidator(MaxJson(1_000))] = {}
+    headline: Headline = ""
+
+
+class ReleaseWaiting(ReleaseRun):
+    """Since when a release waits for its approval."""
+
+    since: datetime
+
+
+class ReleaseBegun(_Message):
+    """WAIT: ask again after `wait_s`. BEGUN: claims may end. ENDED: they did. REFUSED: `explanation` says
+    why.
+    """
+
+    status: Literal["WAIT", "BEGUN", "ENDED", "REFUSED"]
+    wait_s: int
+    explanation: Explanation = ""
+
+
+class ReleaseCursor(ReleaseRun):
+    """Where letting go stands: in the part `number` of the plan, whose hash is `sha256`, after `offset` of
+    its conversations. A `number` of -1 is the last part: parts are walked backwards, as each names the hash
+    of the one before. `attempt` counts the looks at this place.
+    """
+
+    number: int = -1
+    sha256: str = ""
+    offset: int = 0
+    attempt: int = 0
+
+
+class ReleaseProgress(_Message):
+    """MORE: call again from here after `wait_s`. PART: go on with this part. DONE: there are no more."""
+
+    status: Literal["MORE", "PART", "DONE"]
+    number: int
+    sha256: Sha256
+    offset: int
+    attempt: int
+    wait_s: int
+
+
+class ReleaseFinished(_Message):
+    """MORE: call again from here after `wait_s`. DONE: where the certificate lies, and what it says."""
+
+    status: Literal["MORE", "DONE"]
+    number: int
+    sha256: Sha256
+    wait_s: int
+    certificate_key: ObjectKey = ""
+    certificate_sha256: Sha256 = ""
+    counts: Annotated[dict[str, int], AfterValidator(MaxJson(1_000))] = {}
+    headline: Headline = ""
+
+
+class ApprovalRecorded(_Message):
+    """RECORDED: it counts. KNOWN: it was recorded before, and nothing changed. REFUSED: see `faults`."""
+
+    outcome: Literal["RECORDED", "KNOWN", "REFUSED"]
+    matter_id: MatterName = MatterId("")
+    release_id: ReleaseName = ReleaseId("")
+    faults: Annotated[list[Fault], Field(max_length=MAX_NAMED_FAULTS + 1)] = []
+    explanation: Explanation = ""
+
+
 class Failing(_Message):
     """What a workflow caught: its state at that moment, and the error as Step Functions has it."""
 
@@ -441,5 +546,6 @@ class FailureRecorded(_Message):
 
     matter_id: Annotated[str, Field(max_length=64)]
     request_id: Annotated[str, Field(max_length=128)]
+    release_id: Annotated[str, Field(max_length=64)] = ""
     error: ErrorName
     explanation: Explanation

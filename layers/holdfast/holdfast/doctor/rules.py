@@ -1339,6 +1339,16 @@ OURS: Sequence[Cause] = tuple(
         ("RequestRefused", Layer.REQUEST_SCHEMA, "mend the named fields and send the event again"),
         ("RequestIdConflict", Layer.REQUEST_SCHEMA, "send the changed request under a new request id"),
         (
+            "MatterReleasing",
+            Layer.HOLD_CONFLICT,
+            "wait until the matter's release is done, then send the same request again",
+        ),
+        (
+            "ReleasePlanChanged",
+            Origin.LEDGER,
+            "find out who changed the plan in the records bucket, then ask for another release",
+        ),
+        (
             "StandingMatterConflict",
             Layer.REQUEST_SCHEMA,
             "compare with what is known of the matter, which the message tells, and send another event",

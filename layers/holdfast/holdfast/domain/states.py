@@ -135,6 +135,40 @@ STANDING_MOVES: Mapping[StandingState, frozenset[StandingState]] = {
 }
 
 
+class MatterStatus(StrEnum):
+    """Whether a matter takes requests."""
+
+    OPEN = "OPEN"
+    RELEASING = "RELEASING"  # its claims are being ended: no request of it is opened until that is done
+    RELEASED = "RELEASED"  # nothing is claimed; another request opens it again
+
+
+class ReleaseState(StrEnum):
+    """How far a release has come."""
+
+    OPEN = "OPEN"
+    PLANNED = "PLANNED"  # what would be let go is written down, hashed and announced
+    APPROVED = "APPROVED"  # by another person; it cools off
+    RELEASING = "RELEASING"  # claims end and locks come off: this goes on until it is done
+    RELEASED = "RELEASED"
+    REFUSED = "REFUSED"
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the release has ended, one way or the other."""
+        return not RELEASE_MOVES[self]
+
+
+RELEASE_MOVES: Mapping[ReleaseState, frozenset[ReleaseState]] = {
+    ReleaseState.OPEN: frozenset({ReleaseState.PLANNED, ReleaseState.REFUSED}),
+    ReleaseState.PLANNED: frozenset({ReleaseState.APPROVED, ReleaseState.REFUSED}),
+    ReleaseState.APPROVED: frozenset({ReleaseState.RELEASING, ReleaseState.REFUSED}),
+    ReleaseState.RELEASING: frozenset({ReleaseState.RELEASED}),
+    ReleaseState.RELEASED: frozenset(),
+    ReleaseState.REFUSED: frozenset(),
+}
+
+
 class ParkedState(StrEnum):
     """What has become of a message that could not be handled."""
 

@@ -4,7 +4,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import Opened, Opening
 from holdfast.domain.ids import MatterId, RequestId
 from holdfast.domain.states import RequestState
-from holdfast.errors import RequestIdConflict, RequestRefused
+from holdfast.errors import MatterReleasing, RequestIdConflict, RequestRefused
 from holdfast.ports import Clock, Counter, RequestBook, RequestRecord, Runs, Telemetry, WorkFiles
 from holdfast.steps.files import quarantine
 
@@ -26,6 +26,7 @@ def open_request(
 
     Raises:
         RequestIdConflict: the request id is known with another body; the event is kept in quarantine.
+        MatterReleasing: the matter's claims are being ended; the event is kept in quarantine.
     """
     try:
         request = DiscoveryRequest.from_event(opening.event)
@@ -45,7 +46,12 @@ def open_request(
         execution_arn=opening.execution_arn,
         opened_at=clock.now(),
     )
-    standing = requests.open(wanted, request.title)
+    try:
+        standing = requests.open(wanted, request.title)
+    except MatterReleasing as releasing:
+        raise MatterReleasing(
+            f"{releasing}. The event is kept at {quarantine(opening.event, files)}."
+        ) from None
     if standing.body_sha256 != wanted.body_sha256:
         quarantine_key = quarantine(opening.event, files)
         raise RequestIdConflict(

@@ -51,13 +51,16 @@ def record_failure(
     ids = {**_mapping(failing.input.get("detail")), **failing.input}
     matter_id = _id(ids.get("matter_id"), MATTER_ID_PATTERN)
     request_id = _id(ids.get("request_id"), REQUEST_ID_PATTERN)
+    release_id = _id(ids.get("release_id"), MATTER_ID_PATTERN)
     if not (matter_id and request_id):
-        matter_id = request_id = ""
-    is_ours = bool(matter_id) and requests.fail(
+        # A release that broke off goes on when its event comes again: nothing is failed.
+        request_id = ""
+        matter_id = matter_id if release_id else ""
+    is_ours = bool(request_id) and requests.fail(
         MatterId(matter_id), RequestId(request_id), failing.execution_arn, explanation
     )
     batch_id = _id(ids.get("batch_id"), BATCH_ID_PATTERN)
-    if matter_id and batch_id:
+    if request_id and batch_id:
         batch, now = batches.read(MatterId(matter_id), RequestId(request_id), BatchId(batch_id)), clock.now()
         if not batch.state.is_terminal:
             since = batch.interrupted_at or now
@@ -69,7 +72,13 @@ def record_failure(
             batches.advance(left)
     telemetry.count(Counter.RUNS_FAILED)
     telemetry.warn("run_failed", workflow=failing.workflow, error=error, layer=told.layer, is_ours=is_ours)
-    return FailureRecorded(matter_id=matter_id, request_id=request_id, error=error, explanation=explanation)
+    return FailureRecorded(
+        matter_id=matter_id,
+        request_id=request_id,
+        release_id=release_id,
+        error=error,
+        explanation=explanation,
+    )
 
 
 def may_pass(error: str) -> bool:
