@@ -1,6 +1,7 @@
 """What a run came to: the summary that people and programs read, and how it compares with the expectation."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -149,12 +150,14 @@ def _print_runs(console: Console, summary: Summary) -> None:
 
 def _request(run: Run, item: Mapping[str, Any]) -> Summary:
     matter_id, request_id = run.request_key
+    explanation = _explanation(run, item)
     return {
         "matter_id": matter_id,
         "request_id": request_id,
         "execution_status": run.status,
         "verdict": _verdict(run, item),
-        "explanation": _explanation(run, item),
+        "explanation": explanation,
+        "layers": sorted(set(re.findall(r"\[layer: (\w+)\]", explanation))),
         **_counts(_plain(item.get("summary") or {})),
     }
 

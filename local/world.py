@@ -32,6 +32,7 @@ from local.emulator.process import (
     free_port,
 )
 from local.genesys.scenario import DEFAULT, Scenario, ScenarioError, load_scenario
+from local.wiring import break_wiring
 
 # Waits of 20 s become 1 s: quick, and the platform is still not polled more often than it allows.
 WAIT_SCALE = 0.05
@@ -129,6 +130,7 @@ class World:
                 SecretId=self.stack.outputs["GenesysSecretArn"],
                 SecretString=json.dumps({"client_id": client["id"], "client_secret": client["secret"]}),
             )
+            break_wiring(self.client, self.stack.resources, scenario.wiring_faults)
             self._running = self._running.pop_all()
         return self
 

@@ -236,6 +236,7 @@ class Scenario:
     upload_faults: tuple[UploadFault, ...] = ()
     manifest_faults: tuple[ManifestFault, ...] = ()
     event_faults: Mapping[str, float] = field(default_factory=dict)  # injected by the world
+    wiring_faults: tuple[str, ...] = ()  # by the world, too
     expect: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -370,6 +371,7 @@ def _scenario(document: Mapping[str, Any]) -> Scenario:
         upload_faults=tuple(_upload_fault(fault) for fault in faults.get("uploads", [])),
         manifest_faults=tuple(ManifestFault(**_renamed_from(fault)) for fault in faults.get("manifests", [])),
         event_faults=faults.get("events", {}),
+        wiring_faults=tuple(faults.get("wiring", ())),
         expect=document.get("expect", {}),
     )
 

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.world
 EXPORTS = ("/api/v2/recording/jobs", "/api/v2/recordings/bulkexport", "/api/v2/recordings/jobs")
 STRICT = "001_90eb4a0003936ed0"  # runs in test_compliance_matter.py, with IAM enforced
 EXPORTED_ONCE = {"second_matter", "standing_matter"}
+# What the explanation of a run that was stopped must name.
+SAID = {"broken_wiring": ["statement OnlyFromOurVpc denies the vendor's role s3:PutObject", "ExternalId"]}
 HOLD_FLAGS = ("legal_hold", "x-amz-meta-legal-hold", "legal_hold_acknowledgement", "externalReferenceId")
 NAMES = sorted(
     path.stem
@@ -73,4 +75,6 @@ def test_a_shipped_scenario_ends_as_it_expects(name: str, runs: Mapping[str, Fut
         for conditions in one["body"]["conversationQuery"]["conversationFilters"]
         for predicate in conditions["predicates"]
     ]
+    said = json.dumps(json.loads((run.out / "summary.json").read_text())["requests"])
+    assert all(one in said for one in SAID.get(name, ()))
     assert name not in EXPORTED_ONCE or 0 < len(conversation_ids) == len(set(conversation_ids))

@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from moto import mock_aws
 from holdfast.aws.wiring import StackWiring
 from holdfast.doctor.wiring import wiring_digest, wiring_findings
 from holdfast.ports import Reading, Unread
+from local.wiring import BREAKS, break_wiring
 from tests.fakes.wiring import NAMES, REGION, RESOURCES, resolved
 
 SESSION: Any = botocore.session.get_session()
@@ -90,6 +91,16 @@ class Deployed:
         key_policy = self.own(RESOURCES["Key"]["Properties"]["KeyPolicy"])
         self.kms.put_key_policy(KeyId=self.key_id, PolicyName="default", Policy=json.dumps(key_policy))
         self.rename()
+
+    @property
+    def resources(self) -> Mapping[str, str]:
+        """Name physical ids by logical ones."""
+        return {
+            "EvidenceBucket": "evidence",
+            "GenesysWriterRole": "GenesysWriterRole",
+            "Key": self.key_id,
+            "SecureObjectsArrivalQueue": self.mapping_id,
+        }
 
     def attribute(self, name: str) -> str:
         answer = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=[name])
@@ -192,6 +203,34 @@ def test_another_key_of_the_bucket_is_found() -> None:
     )
 
     assert deployed.findings() == [("encryption", True)]
+
+
+BROKEN = {
+    "bucket_policy": "bucket policy",
+    "external_id": "writer role trust",
+    "notification": "arrival wiring",
+    "mapping": "arrival mapping",
+    "key": "key",
+}
+
+
+@pytest.mark.parametrize("one", BREAKS)
+def test_whatever_a_scenario_breaks_stops_a_run(one: str) -> None:
+    deployed = Deployed()
+
+    break_wiring(_client, deployed.resources, [one])
+
+    assert deployed.findings() == [(BROKEN[one], True)]
+
+
+def test_a_network_in_the_bucket_s_policy_is_named_by_its_statement() -> None:
+    deployed = Deployed()
+
+    break_wiring(_client, deployed.resources, ["bucket_policy"])
+
+    (finding,) = wiring_findings(deployed.wiring().read())
+    assert "statement OnlyFromOurVpc denies the vendor's role s3:PutObject" in finding.message
+    assert "aws:SourceVpc" in finding.message
 
 
 def test_what_a_role_lost_is_found() -> None:

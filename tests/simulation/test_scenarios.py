@@ -64,7 +64,7 @@ def test_every_key_is_documented() -> None:
                 yield from keys(value)
 
     missing = {key for key in keys(json.loads(SCHEMA.read_text())) if f"`{key}`" not in text}
-    faults = {"requests", "recordings", "jobs", "uploads", "manifests", "events"}
+    faults = {"requests", "recordings", "jobs", "uploads", "manifests", "events", "wiring"}
     assert missing <= faults | {"date_in_s", "raw"}
     assert all(f"faults.{key}" in text for key in faults)
 

@@ -100,7 +100,9 @@ def _concluded(
     blocking = [finding for finding in findings if finding.is_blocking]
     if blocking and not run.report_only:
         telemetry.count(Counter.EXCEPTIONS, len(blocking))
-        raise PreflightBlocked("; ".join(told(finding) for finding in blocking))
+        raise PreflightBlocked(
+            " ".join(f"({number}) {told(finding)}." for number, finding in enumerate(blocking, 1))
+        )
     return _answer(canary_key, findings)
 
 
