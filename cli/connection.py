@@ -1,6 +1,7 @@
 """The stack a command works on: deployed, or the embedded world that `make up` left running."""
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -201,7 +202,7 @@ def connect(stack: str | None, region: str | None, profile: str | None) -> Deplo
             expected="--stack NAME, or HOLDFAST_STACK",
             advice="name the stack; without one, the embedded world is meant, which needs neither",
         )
-    return embedded(WORLD)
+    return embedded(Path(os.environ.get("HOLDFAST_WORLD", WORLD)))
 
 
 def _deployed(name: str, region: str | None, profile: str | None) -> Deployment:

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,10 +16,11 @@ from typing import Any
 from rich.console import Console
 
 from local.display import Display, display_for
+from local.emulator.process import ROOT
 from local.genesys.scenario import DEFAULT, Scenario, load_scenario
-from local.outcome import Run, print_summary, shortfalls, summarise
+from local.outcome import Package, Run, print_summary, shortfalls, summarise
 from local.progress import Progress, read_progress
-from local.world import FAILURES, World
+from local.world import FAILURES, World, description_of
 
 TICK_S, LONGEST_TICK_S = 0.5, 2.0
 LONGEST_RUN_S = 900.0
@@ -71,25 +74,27 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
             finished = _run(world, scenario, display)
         finally:
             world.collect_logs()
-        custody = _fetch_custody(world, out)
+        display.begin("package")
+        _fetch_custody(world, out)
+        packages = _bring_packages(world, out)
         calls, struck_events = world.emulator.calls(), world.emulator.struck_events()
     summary = summarise(
         scenario, finished.runs, finished.progress.requests, finished.progress.standing_matters,
         time_s=time.monotonic() - started, aws_calls=calls, genesys_requests=out / "genesys-requests.jsonl",
         struck_events=struck_events,
     )  # fmt: skip
-    unmet = shortfalls(scenario, summary)
+    unmet = [*shortfalls(scenario, summary), *(one.fault for one in packages if one.fault)]
     summary["ok"] = not unmet
     (out / "aws-calls.json").write_text(json.dumps(calls, indent=2, sort_keys=True) + "\n")
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
-    print_summary(console, summary, out, custody, unmet)
+    print_summary(console, summary, out, packages, unmet)
     return UNMET if unmet else 0
 
 
 def _clear(out: Path) -> None:
     """Remove what an earlier run left, and nothing else."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("logs", "custody"):
+    for name in ("logs", "custody", "package"):
         shutil.rmtree(out / name, ignore_errors=True)
     for name in ("summary.json", "aws-calls.json", "genesys-requests.jsonl", "genesys.log", "emulator.log"):
         (out / name).unlink(missing_ok=True)
@@ -170,19 +175,34 @@ def _parsed(text: str | None) -> Any:
         return text
 
 
-def _fetch_custody(world: World, out: Path) -> list[Path]:
-    """Copy the custody files of all requests from the records bucket."""
+def _fetch_custody(world: World, out: Path) -> None:
+    """Copy the records of all matters, their packages apart."""
     s3, bucket = world.client("s3"), world.outputs["RecordsBucket"]
-    fetched = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for found in page.get("Contents", []):
             target = (out / "custody" / found["Key"]).resolve()
-            if not target.is_relative_to((out / "custody").resolve()):
+            if found["Key"].startswith("packages/") or not target.is_relative_to((out / "custody").resolve()):
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, found["Key"], str(target))
-            fetched.append(target)
-    return fetched
+
+
+def _bring_packages(world: World, out: Path) -> list[Package]:
+    """Do as a legal team would: bring the package of every matter that has a seal, with its media."""
+    packages = []
+    description = (out / "world.json").absolute()
+    description.write_text(json.dumps(description_of(world)))
+    for matter in sorted(path.parent.name for path in (out / "custody/matters").glob("*/seals")):
+        folder = out / "package" / matter
+        brought = subprocess.run(
+            [sys.executable, "-m", "cli", "package", matter, "-o", folder.absolute(), "--with-media"],
+            cwd=ROOT, env={**os.environ, "HOLDFAST_WORLD": str(description)}, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        fault = f"the package of {matter}: {brought.stderr.strip()}" if brought.returncode else ""
+        packages.append(Package(folder, fault))
+    description.unlink()
+    return packages
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ STEPS: Mapping[str, str] = {
     "reconcile": "Recordings reconciled",
     "holds": "Held at the platform",
     "custody": "Verdicts",
+    "package": "Bring the custody package",
 }
-_PREPARATION = ("build", "start", "deploy", "connect")
+# Steps that have no count: each is over when the next begins.
+_UNCOUNTED = ("build", "start", "deploy", "connect", "package")
 _QUIET_S = 3.0
 
 
@@ -69,15 +71,15 @@ class Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._end_preparation()
+            self._end_uncounted()
         self._progress.stop()
 
     def begin(self, step: str) -> None:
-        self._end_preparation()
+        self._end_uncounted()
         self._task(step)
 
     def show(self, counts: Mapping[str, Count]) -> None:
-        self._end_preparation()
+        self._end_uncounted()
         for step, count in counts.items():
             if step not in self._tasks and not count.done and not count.is_over:
                 continue
@@ -92,8 +94,8 @@ class Bars:
             completed = total if count.is_over else count.done - (1 if full else 0)
             self._progress.update(self._task(step), total=total, completed=completed, count=of_total)
 
-    def _end_preparation(self) -> None:
-        for step in _PREPARATION:
+    def _end_uncounted(self) -> None:
+        for step in _UNCOUNTED:
             if step in self._tasks:
                 self._progress.update(self._tasks[step], total=1, completed=1)
 

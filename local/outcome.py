@@ -44,6 +44,14 @@ class Run:
         return str(named.get("matter_id", "")), str(named.get("request_id", ""))
 
 
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A custody package that was brought here; `fault` says why it was not."""
+
+    folder: Path
+    fault: str = ""
+
+
 def summarise(
     scenario: Scenario,
     runs: Sequence[Run],
@@ -91,7 +99,7 @@ def shortfalls(scenario: Scenario, summary: Summary) -> list[str]:
 
 
 def print_summary(
-    console: Console, summary: Summary, out: Path, custody: Sequence[Path], differences: Sequence[str]
+    console: Console, summary: Summary, out: Path, packages: Sequence[Package], differences: Sequence[str]
 ) -> None:
     """Print the totals by medium, the reasons, the costs, and where everything lies."""
     console.print(f"\nScenario {summary['scenario']}: {summary['verdict']}", style="bold", highlight=False)
@@ -121,10 +129,10 @@ def print_summary(
         highlight=False,
     )
     console.print(f"Summary      {out / 'summary.json'}", highlight=False)
-    for path in custody:
-        console.print(
-            f"Custody      {out / path.relative_to(out.resolve())}", highlight=False, soft_wrap=True
-        )
+    for package in packages:
+        console.print(f"Package      {package.folder}", highlight=False, soft_wrap=True)
+        console.print(f"  to read    {package.folder / 'data/report.html'}", highlight=False, soft_wrap=True)
+    console.print(f"Records      {out / 'custody'}", highlight=False)
     console.print(f"Genesys saw  {out / 'genesys-requests.jsonl'}", highlight=False)
     console.print(f"Logs         {out / 'logs'}", highlight=False)
     if differences:

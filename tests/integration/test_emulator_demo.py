@@ -5,9 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
+import bagit
 import pytest
 
 from local.demo import INTERRUPTED, NOT_STARTED, UNMET
@@ -52,6 +54,12 @@ def test_a_met_expectation_is_exit_code_0_and_everything_promised_is_there(
     assert summary["genesys_calls"] == len((out / "genesys-requests.jsonl").read_text().splitlines())
     custody = sorted(path.name for path in (out / "custody").rglob("000001.*"))
     assert custody == ["000001.json", "000001.jsonl", "000001.sig"]
+    (package,) = (out / "package").iterdir()
+    assert f"{package / 'data/report.html'}" in said.replace("\n", "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # bagit's own
+        assert bagit.Bag(str(package)).validate()
+    assert not (out / "world.json").exists()
     logs = [json.loads(line) for path in (out / "logs").iterdir() for line in path.read_text().splitlines()]
     assert logs
 
