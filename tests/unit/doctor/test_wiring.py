@@ -190,6 +190,22 @@ CHANGES: dict[str, tuple[Change, str, bool, str]] = {
         False,
         "OnlyFromHome lets the vendor's role s3:PutObject cannot be told; it asks for aws:SourceIp",
     ),
+    "an endpoint that the vendor may have": (
+        lambda d: statement(
+            d, Reading.BUCKET_POLICY, Sid="SomeEndpoint", Condition={"Null": {"aws:SourceVpce": "true"}}
+        ),
+        "bucket policy",
+        False,
+        "SomeEndpoint lets the vendor's role s3:PutObject cannot be told; it asks for aws:SourceVpce",
+    ),
+    "a vendor that may write through an endpoint": (
+        lambda d: inline(d, Reading.WRITER_POLICIES)[0].update(
+            Condition={"Null": {"aws:SourceVpce": "false"}}
+        ),
+        "writer role",
+        False,
+        "cannot be told; it asks for aws:SourceVpce",
+    ),
     "a statement without a name": (
         lambda d: statement(d, Reading.BUCKET_POLICY, Principal={"AWS": NAMES.writer_role_arn}),
         "bucket policy",

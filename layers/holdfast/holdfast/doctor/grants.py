@@ -1,6 +1,7 @@
 """Whether policies let evidence take its way: the vendor's role writing, ours locking and tagging.
 
-The vendor writes from outside of our networks, over TLS. What else a policy may ask about it, nobody knows.
+The vendor writes over TLS, from outside of our networks, through no endpoint or through one of its own. What
+else a policy may ask about it, nobody knows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from holdfast.doctor.policy import (
 )
 from holdfast.ports import Document, Finding, Reading, StackNames, Unread, Wiring
 
+_ELSEWHERE: ContextValues = {"aws:sourcevpc": ("vpc-of-others",), "aws:sourcevpce": ("vpce-of-others",)}
 _OUTSIDE: ContextValues = {"aws:sourcevpc": (), "aws:sourcevpce": (), "aws:viaawsservice": ("false",)}
 _TLS: ContextValues = {"aws:securetransport": ("true",)}
 _NOBODY = "nobody"  # no organisation's id
@@ -94,17 +96,27 @@ def _judged(need: _Need, wiring: Wiring) -> Iterator[Finding]:
         yield Finding(check, str(unreadable), is_blocking=False)
         return
     if of_resource is not None:
-        verdict = evaluate(of_resource, need.access)
+        verdict = _verdict(of_resource, need.access)
         yield from _denied(check, said, verdict)
         if need.of_resource is Reading.KEY_POLICY and verdict.effect is Effect.SILENT:
             yield Finding(check, f"it lets neither the account nor {said}")
     if own is not None:
-        verdict, check = evaluate(own[0], need.access), _CHECK_OF[need.own]
+        verdict, check = _verdict(own[0], need.access), _CHECK_OF[need.own]
         yield from _denied(check, said, verdict)
         if verdict.effect is Effect.SILENT:
             yield Finding(check, f"no policy of its own lets {said}", is_blocking=not own[1])
         elif verdict.effect is Effect.UNKNOWN and verdict.deciding[0].statement.is_allow:
             yield Finding(check, _unsure(said, verdict), is_blocking=False)
+
+
+def _verdict(policy: Policy, access: Access) -> Verdict:
+    """Evaluate an access; where that depends on an endpoint that the vendor may have, nobody knows."""
+    verdict = evaluate(policy, access)
+    if access.values.keys() >= _ELSEWHERE.keys():
+        elsewhere = evaluate(policy, replace(access, values={**access.values, **_ELSEWHERE}))
+        if elsewhere.effect is not verdict.effect:
+            return replace(max(verdict, elsewhere, key=lambda one: len(one.deciding)), effect=Effect.UNKNOWN)
+    return verdict
 
 
 def _denied(check: str, said: str, verdict: Verdict) -> Iterator[Finding]:
@@ -119,7 +131,8 @@ def _denied(check: str, said: str, verdict: Verdict) -> Iterator[Finding]:
 
 def _unsure(said: str, verdict: Verdict) -> str:
     judged = verdict.deciding[0]
-    keys = ", ".join(condition.key for condition, truth in judged.conditions if truth is None)
+    unknown = [condition.key for condition, truth in judged.conditions if truth is None]
+    keys = ", ".join(unknown or [condition.key for condition, _ in judged.conditions])
     return f"whether {_named(judged.statement)} lets {said} cannot be told; it asks for {keys or 'more'}"
 
 
