@@ -39,6 +39,9 @@ COMMANDS: Mapping[str, Entry] = {
         "cli.package", "Bring a matter's custody package here, with its media or without.", _PROVE
     ),
     "open": Entry("cli.report", "Show a matter's report in the browser.", _PROVE),
+    "verify": Entry("cli.verify", "Check a custody package offline, down to every signature.", _PROVE),
+    "prove": Entry("cli.verify", "Show that one object is in the log, without showing the others.", _PROVE),
+    "verify-proof": Entry("cli.verify", "Check what prove wrote.", _PROVE),
     "doctor": Entry("cli.doctor", "Who said no, and what to do about it.", _MEND),
 }
 
