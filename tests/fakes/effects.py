@@ -1,6 +1,7 @@
 """What was done to the world, in order, and a way to die in between."""
 
 from collections import Counter
+from collections.abc import Callable
 from threading import RLock
 
 
@@ -11,12 +12,14 @@ class Killed(BaseException):
 class Effects:
     """The log of every effect that fakes sharing it had.
 
-    With `crash_before` set to n, the n-th effect (from 1) and all after it do not happen.
+    With `crash_before` set to n, the n-th effect (from 1) and all after it do not happen. `watchers` are told
+    of each just before it takes place.
     """
 
     def __init__(self) -> None:
         self.log: list[tuple[str, str]] = []
         self.crash_before: int | None = None
+        self.watchers: list[Callable[[str, str], None]] = []
         self._lock = RLock()
 
     def happen(self, kind: str, subject: str) -> None:
@@ -29,6 +32,8 @@ class Effects:
             if self.crash_before is not None and len(self.log) + 1 >= self.crash_before:
                 raise Killed(f"before {kind} of {subject}")
             self.log.append((kind, subject))
+            for watch in self.watchers:
+                watch(kind, subject)
 
     def of(self, subject: str) -> list[str]:
         """Tell what happened to one subject, in order."""

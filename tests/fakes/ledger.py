@@ -513,7 +513,7 @@ class ConversationsInMemory:
             folder = self._folder(conversation_id)
             if self._is_releasing(conversation_id, None) or not folder.standing.may_lift(epoch):
                 return False
-            self.effects.happen("lifted", conversation_id)
+            self.effects.happen("lifted", f"{conversation_id} by {release_id}")
             folder.promise = folder.standing.lifted(epoch)
             self._happened(
                 EventType.LIFTED, conversation_id, at, details={"release_id": release_id, "epoch": epoch}
