@@ -8,12 +8,14 @@ on Lambda. What a step allocates and lets go again is its own; what stays is the
 import sys
 import tracemalloc
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from hashlib import sha256
 from itertools import batched
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -183,19 +185,34 @@ class _Forgetful(Effects):
         pass
 
 
-class _DigestsAlone(RecordFilesInMemory):
-    """Keeps a file's digest, and throws its lines away as they come."""
+class _OnDisk(RecordFilesInMemory):
+    """Keeps files on disk, and passes their bytes on as they come."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._folder = TemporaryDirectory()
         self.standing: dict[str, RecordFile] = {}
 
-    def write_once(self, key: str, lines: Iterable[bytes]) -> RecordFile:
+    def put_once(self, key: str, chunks: Iterable[bytes]) -> RecordFile:
         digest, size_bytes = sha256(), 0
-        for line in lines:
-            digest.update(line + b"\n")
-            size_bytes += len(line) + 1
+        with TemporaryFile() as unless_it_is_new:
+            is_new = key not in self.standing
+            with self._path(key).open("wb") if is_new else unless_it_is_new as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    size_bytes += file.write(chunk)
         return self.standing.setdefault(key, RecordFile(key, digest.hexdigest(), size_bytes))
+
+    def read(self, key: str) -> Iterator[bytes] | None:
+        return self._chunks(key) if key in self.standing else None
+
+    def _chunks(self, key: str) -> Iterator[bytes]:
+        with self._path(key).open("rb") as file:
+            while chunk := file.read(1 << 16):
+                yield chunk
+
+    def _path(self, key: str) -> Path:
+        return Path(self._folder.name) / sha256(key.encode()).hexdigest()
 
 
 class _Largest(list[str]):
@@ -223,7 +240,7 @@ class LargeMatter(Rehearsal):
             clock=self.clock,
             telemetry=_Quiet(),
             effects=_Forgetful(),
-            records=_DigestsAlone(),
+            records=_OnDisk(),
             catalogue=_Catalogue(),
             batch_size=self.batch_size,
             scope_source=_Scope(round(self.recordings * 4 / 5)),

@@ -19,7 +19,11 @@ def _played(recordings: int) -> LargeMatter:
 def test_a_matter_of_many_recordings_ends_balanced_and_its_steps_need_no_more_for_its_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # What is bounded by a number has reached its bound in the smaller matter already.
     monkeypatch.setattr("holdfast.steps.seal_custody.PART_CONVERSATIONS", 2 * CONVERSATIONS_A_BATCH)
+    monkeypatch.setattr("holdfast.steps.seal_matter.SEGMENT_ENTRIES", 500)
+    monkeypatch.setattr("holdfast.evidence.register.INSERT_EVERY", 100)
+    monkeypatch.setattr("holdfast.evidence.report.MOST_ROWS", 200)
 
     small, large = _played(500), _played(2_000)
 

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +15,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from holdfast.domain.seals import seal_key
 from holdfast.errors import LedgerRuleBroken
+from holdfast.evidence.verifier import verify
 from holdfast.ports import Counter
 from tests.events import load_event
 from tests.fakes.effects import Effects, Killed
 from tests.fakes.house import EXECUTION, MATTER, House
 from tests.fakes.story import deliver, end_job, held, plan, planned, reconciled
+from tests.packages import sealed_matter
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:bagit")
 FOLDER = f"packages/{MATTER}/000001/"
@@ -31,19 +34,20 @@ def _sealed(*numbers: int) -> House:
     return house
 
 
-def _package(house: House) -> dict[str, bytes]:
+def _package(house: House, sequence: int = 1) -> dict[str, bytes]:
+    folder = f"packages/{MATTER}/{sequence:06d}/"
     return {
-        key.removeprefix(FOLDER): content
+        key.removeprefix(folder): content
         for key, content in house.records.files.items()
-        if key.startswith(FOLDER)
+        if key.startswith(folder)
     }
 
 
-def _on_disk(house: House, folder: Path) -> Path:
+def _on_disk(house: House, folder: Path, sequence: int = 1) -> Path:
     """Write the package to disk, and fill its holes with what the evidence bucket has."""
-    files = _package(house) | {
-        line.split(" ", 2)[2]: _content(house, line)
-        for line in _package(house)["fetch.txt"].decode().splitlines()
+    package = _package(house, sequence)
+    files = package | {
+        line.split(" ", 2)[2]: _content(house, line) for line in package["fetch.txt"].decode().splitlines()
     }
     for path, content in files.items():
         target = folder / path
@@ -71,6 +75,19 @@ def test_the_package_is_a_bag_that_is_valid_once_its_media_are_there(tmp_path: P
     assert bagit.Bag(str(_on_disk(house, tmp_path))).validate()
     assert len([path for path in tmp_path.glob("data/media/*/*") if path.is_file()]) == 4
     assert house.telemetry.counts[Counter.PACKAGES_WRITTEN] == 1
+
+
+def test_the_verifier_finds_nothing_wrong_with_or_without_the_media(tmp_path: Path) -> None:
+    house = sealed_matter()
+
+    packed = house.package_matter()
+
+    whole = _on_disk(house, tmp_path / "whole", packed.sequence)
+    shutil.copytree(whole, tmp_path / "without")
+    shutil.rmtree(tmp_path / "without/data/media")
+
+    for folder in (whole, tmp_path / "without"):
+        assert verify(folder, key=house.signer.public_key().pem).faults == []
 
 
 def test_what_was_sealed_is_in_it_byte_for_byte() -> None:

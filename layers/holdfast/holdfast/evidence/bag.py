@@ -41,11 +41,5 @@ def bag_info(tags: Mapping[str, str]) -> bytes:
     return "".join(f"{label}: {' '.join(value.split())}\n" for label, value in tags.items()).encode()
 
 
-def payload_oxum(sizes: Iterable[int]) -> str:
-    """Write octets and files of the payload."""
-    counted = list(sizes)
-    return f"{sum(counted)}.{len(counted)}"
-
-
 def _in_manifest(path: str) -> str:
     return path.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import rfc8785
@@ -94,14 +95,14 @@ def made_files(matter: Matter) -> Iterator[tuple[str, Chunks]]:
     for name in ("HOW-TO-VERIFY.md", "CERTIFICATION-DRAFT.txt", "loadfile/FIELDS.md"):
         yield f"data/{name}", [paper(name, matter)]
     yield "data/report.html", report_chunks(matter)
+    yield "data/verify.py", [Path(__file__).with_name("verifier.py").read_bytes()]
 
 
 def tag_files(matter: Matter, payload: Sequence[PackedFile]) -> Iterator[tuple[str, Chunks]]:
     """Give the bag's tag files but the list of them; `payload` is every file but the media."""
     register = matter.register
-    oxum = bag.payload_oxum(
-        [*(one.size_bytes for one in payload), *(row.size_bytes for row in register.rows() if row.sha256)]
-    )
+    octets = sum(one.size_bytes for one in payload) + register.media_size_bytes()
+    files = len(payload) + register.media_files()
     yield bag.DECLARATION, [bag.BAGIT]
     yield (
         bag.BAG_INFO,
@@ -116,7 +117,7 @@ def tag_files(matter: Matter, payload: Sequence[PackedFile]) -> Iterator[tuple[s
                     f" sha256 {matter.seals[-1].sha256}",
                     "Internal-Sender-Description": "Custody package of the matter as of this seal."
                     " fetch.txt names the media; they are all here, or all still in S3.",
-                    "Payload-Oxum": oxum,
+                    "Payload-Oxum": f"{octets}.{files}",
                 }
             )
         ],

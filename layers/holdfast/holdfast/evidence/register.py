@@ -70,7 +70,7 @@ SELECT * FROM conversations c WHERE c.request =
   (SELECT max(l.request) FROM conversations l WHERE l.conversation_id = c.conversation_id);
 """
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,149}")
-_INSERT_EVERY = 5_000
+INSERT_EVERY = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Register:
     def _put(self, table: str, values: tuple[object, ...]) -> None:
         waiting = self._waiting.setdefault(table, [])
         waiting.append(values)
-        if len(waiting) >= _INSERT_EVERY:
+        if len(waiting) >= INSERT_EVERY:
             self._insert(table)
 
     def _insert(self, table: str) -> None:
@@ -276,10 +276,14 @@ class Register:
         yield from (at_ms for (at_ms,) in self._database.execute(query, parameters))
 
     def lags_ms(self) -> list[tuple[int, int]]:
-        """Give each hold lag and how many objects had it, ascending."""
-        return self._all(
-            "SELECT max(0, secured_ms - arrived_ms), count(*) FROM objects GROUP BY 1 ORDER BY 1"
-        )
+        """Give each hold lag, rounded up to three digits, and how many objects had it, ascending."""
+        counts: Counter[int] = Counter()
+        for lag_ms, count in self._database.execute(
+            "SELECT max(0, secured_ms - arrived_ms), count(*) FROM objects GROUP BY 1"
+        ):
+            unit = 10 ** max(0, len(str(lag_ms)) - 3)
+            counts[-(-lag_ms // unit) * unit] += count
+        return sorted(counts.items())
 
     def happenings(self) -> Counter[str]:
         """Count the custody events by type."""
