@@ -234,6 +234,41 @@ def test_preflight_looks_at_the_settings_first_and_names_every_fault(told: Calla
     assert [finding.check for finding in settings()] == ["settings", "settings"]
 
 
+class _Secrets:
+    """A Secrets Manager with one secret."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_secret_value(self, **_: str) -> dict[str, str]:
+        return {"SecretString": self.text, "VersionId": "v1"}
+
+
+@pytest.mark.parametrize("text", ["{}", "", '{"client_id": "c"}', "secret-canary"])
+def test_preflight_looks_at_the_secret_whatever_token_there_is(
+    text: str, told: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told()
+    monkeypatch.setattr(bootstrap, "_client", lambda _: _Secrets(text))
+    _, secret, _ = bootstrap.preflight_checks(MatterId("M-1"))
+
+    with pytest.raises(SettingsInvalid, match="the Genesys secret: expected") as invalid:
+        secret()
+
+    assert "canary" not in str(invalid.value)
+
+
+def test_preflight_is_content_with_a_secret_of_the_right_form(
+    told: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told()
+    good = '{"client_id": "c", "client_secret": "s"}'
+    monkeypatch.setattr(bootstrap, "_client", lambda _: _Secrets(good))
+    _, secret, _ = bootstrap.preflight_checks(MatterId("M-1"))
+
+    assert secret() == ()
+
+
 class Invocation:
     """A Lambda context of which only the clock matters."""
 

@@ -529,9 +529,18 @@ def _platform_setup() -> PlatformSetup:
     )
 
 
+def _secret_findings() -> Sequence[Finding]:
+    """Read the secret as it is now: a token that is still good hides what is wrong with it."""
+    from holdfast.aws.credentials import SecretCredentials  # noqa: PLC0415
+
+    SecretCredentials(_client("secretsmanager"), secret_arn=settings().text("GENESYS_SECRET_ARN"))()
+    return ()
+
+
 def preflight_checks(matter_id: MatterId) -> Sequence[Callable[[], Sequence[Finding]]]:
     """Give the checks of settings and platform."""
     return (
         lambda: [Finding("settings", fault) for fault in settings().faults()],
+        _secret_findings,
         lambda: _platform_setup().findings(matter_id),
     )

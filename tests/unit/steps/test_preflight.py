@@ -88,6 +88,7 @@ def test_a_canary_that_nobody_secured_does_not_stand_in_the_way_of_the_next_run(
 def test_a_run_looks_for_its_canary_at_growing_intervals_and_then_stops() -> None:
     house = House()
     answer = house.preflight()
+    house.canaries.refusal = "it is put once"
     waited_s = [answer.wait_s]
     while answer.looks < len(LOOK_WAITS_S):
         answer = house.preflight(so_far=answer)
