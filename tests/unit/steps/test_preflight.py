@@ -162,7 +162,9 @@ def test_every_blocking_finding_of_every_check_is_named_at_once_with_layer_and_r
         "KEY",
         "object lock [layer: object_lock]",
         "versioning",
-        "integration [layer: integration_role]: it is not active. What to do: activate",
+        "(3) integration [layer: integration_role]: it is not active.",
+        "(3) activate the integration",
+        "(4, 5) it was changed outside the stack, so deploy the stack again",
     ):
         assert named in str(blocked.value)
     assert house.telemetry.counts[Counter.EXCEPTIONS] == 5

@@ -1,12 +1,12 @@
 """What Preflight looks for: one entry per check, with the layer it is about and what mends it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.doctor.explanation import Layer, Origin
 from holdfast.ports import Finding
 
-_DEPLOY = "it was changed outside the stack; deploy the stack again"
+_DEPLOY = "it was changed outside the stack, so deploy the stack again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,13 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-def told(finding: Finding) -> str:
-    """Say a finding with its layer and its remedy, in one sentence."""
-    check = CHECKS[finding.check]
-    return f"{finding.check} [layer: {check.layer}]: {finding.message}. What to do: {check.remedy}"
+def told(findings: Sequence[Finding]) -> str:
+    """Say findings with their layers, then what mends which."""
+    found: list[str] = []
+    mends: dict[str, list[str]] = {}
+    for number, finding in enumerate(findings, 1):
+        check = CHECKS[finding.check]
+        found.append(f"({number}) {finding.check} [layer: {check.layer}]: {finding.message}.")
+        mends.setdefault(check.remedy, []).append(str(number))
+    remedies = "; ".join(f"({', '.join(numbers)}) {remedy}" for remedy, numbers in mends.items())
+    return f"{' '.join(found)} What to do: {remedies}"

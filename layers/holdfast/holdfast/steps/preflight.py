@@ -100,9 +100,7 @@ def _concluded(
     blocking = [finding for finding in findings if finding.is_blocking]
     if blocking and not run.report_only:
         telemetry.count(Counter.EXCEPTIONS, len(blocking))
-        raise PreflightBlocked(
-            " ".join(f"({number}) {told(finding)}." for number, finding in enumerate(blocking, 1))
-        )
+        raise PreflightBlocked(told(blocking))
     return _answer(canary_key, findings)
 
 
