@@ -55,6 +55,7 @@ from holdfast.contracts.steps import (
     StandingRuns,
     Sweep,
     Swept,
+    Watched,
 )
 from holdfast.domain.ids import MatterId, ReleaseId, RequestId, batch_id
 from holdfast.domain.slices import planned_length_s
@@ -93,6 +94,7 @@ from holdfast.steps.start_export_job import start_export_job
 from holdfast.steps.start_scope_query import start_scope_query
 from holdfast.steps.start_standing_runs import start_standing_runs
 from holdfast.steps.sweep_evidence import Sources, sweep_evidence
+from holdfast.steps.watch_protection import Watch, watch_protection
 from tests.events import load_event
 from tests.fakes.buckets import (
     ArrivalQueueInMemory,
@@ -121,6 +123,7 @@ from tests.fakes.platform import (
     CatalogueInMemory,
     DeletionsInMemory,
     ExportJobsInMemory,
+    HoldRunsInMemory,
     ManifestsInMemory,
     PlatformHoldsInMemory,
     RequestBusInMemory,
@@ -176,6 +179,7 @@ class House:
     holds: PlatformHoldsInMemory = field(default_factory=PlatformHoldsInMemory)
     deletions: DeletionsInMemory = field(default_factory=DeletionsInMemory)
     runs: RunsInMemory = field(default_factory=RunsInMemory)
+    hold_runs: HoldRunsInMemory = field(default_factory=HoldRunsInMemory)
     bus: RequestBusInMemory = field(default_factory=RequestBusInMemory)
     release_runs: RunsInMemory = field(default_factory=RunsInMemory)
     patience: Patience = field(default_factory=Patience)
@@ -234,6 +238,7 @@ class House:
                 self.hash_queue.waiting,
                 self.jobs.jobs,
                 self.holds.protected,
+                self.hold_runs.started,
             )
         )
 
@@ -445,6 +450,24 @@ class House:
             telemetry=self.telemetry,
         )
 
+    def watch_protection(self) -> Watched:
+        return watch_protection(
+            claimed=self.conversations,
+            watch=Watch(
+                claims=self.conversations,
+                requests=self.requests,
+                holds=self.holds,
+                hold_runs=self.hold_runs,
+                files=self.files,
+                clock=self.clock,
+                telemetry=self.telemetry,
+            ),
+            sweeps=self.sweeps,
+            has_time=self.patience,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
     def sweep_evidence(self, prefix: str = "", source: SweepSource = SweepSource.BUCKET) -> Swept:
         return sweep_evidence(
             Sweep(prefix=prefix, source=source),
@@ -485,10 +508,14 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def plan_holds(self, planned: HoldsPlanned | None = None, *, early: bool = False) -> HoldsPlanned:
+    def plan_holds(
+        self, planned: HoldsPlanned | None = None, *, early: bool = False, plan_key: str = ""
+    ) -> HoldsPlanned:
         so_far = planned.model_dump() if planned else {}
         return plan_holds(
-            HoldPlanning.model_validate(self.run.model_dump() | so_far | {"early": early}),
+            HoldPlanning.model_validate(
+                self.run.model_dump() | so_far | {"early": early, "plan_key": plan_key}
+            ),
             requests=self.requests,
             batches=self.batches,
             claims=self.conversations,

@@ -17,6 +17,7 @@ from holdfast.domain.custody import (
     digest_event_id,
     repair_event_id,
 )
+from holdfast.domain.drift import revocation_of
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import (
     BatchId,
@@ -57,6 +58,7 @@ from holdfast.ports import (
     BatchRecord,
     Claim,
     Claimed,
+    ClaimedPage,
     ClaimEnding,
     ClaimRecord,
     ClaimsPage,
@@ -338,6 +340,7 @@ class Folder:
     promise: Promise | None = None
     lease_until: datetime | None = None
     platform: dict[HoldOwner, PlatformHoldRecord] = field(default_factory=dict)
+    revoked: dict[HoldOwner, DriftKind] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     digested: set[str] = field(default_factory=set)
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -664,7 +667,47 @@ class ConversationsInMemory:
                 return False
             folder.platform[owner] = PlatformHoldRecord(PlatformHold.HELD)
             self._happened(EventType.HELD_AT_PLATFORM, conversation_id, at, matter_id=owner)
+            if kind := folder.revoked.pop(owner, None):
+                details = {"drift": kind.value}
+                self._happened(
+                    EventType.DRIFT_REPAIRED, conversation_id, at, matter_id=owner, details=details
+                )
             return True
+
+    def note_revoked(
+        self, conversation_id: ConversationId, owner: HoldOwner, was: PlatformHold, at: datetime
+    ) -> bool:
+        with self._lock:
+            folder = self._folder(conversation_id)
+            hold = folder.platform.get(owner)
+            is_claimed = bool(folder.active) if owner is None else owner in folder.active
+            if hold is None or hold.state is not was or not is_claimed:
+                return False
+            self.effects.happen("revoked", conversation_id)
+            folder.platform[owner] = PlatformHoldRecord(PlatformHold.REVOKED)
+            folder.revoked[owner] = revocation_of(was)
+            details = {"drift": folder.revoked[owner].value}
+            self._happened(EventType.DRIFT_FOUND, conversation_id, at, matter_id=owner, details=details)
+            return True
+
+    def claimed(self, after: ListingMark | None) -> ClaimedPage:
+        with self._lock:
+            everything = sorted(
+                (
+                    claim
+                    for folder in self.folders.values()
+                    for matter_id, claim in folder.claims.items()
+                    if matter_id in folder.active
+                ),
+                key=lambda one: (one.conversation_id, one.matter_id),
+            )
+            start = (after.key, after.version_id) if after else ("", "")
+            ahead = [one for one in everything if (one.conversation_id, one.matter_id) > start]
+            page = ahead[: self.page_size]
+            end = (
+                ListingMark(page[-1].conversation_id, page[-1].matter_id) if len(ahead) > len(page) else None
+            )
+            return ClaimedPage(page, end)
 
     def held_for_all(self) -> frozenset[ConversationId]:
         return frozenset(

@@ -8,7 +8,7 @@ from math import inf
 from typing import Any
 from uuid import UUID
 
-from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId
+from holdfast.domain.ids import ConversationId, ExportJobId, MatterId, RecordingId, RequestId
 from holdfast.domain.manifest import Manifest
 from holdfast.domain.reconciliation import PlatformRecording
 from holdfast.domain.scope import Conversation, Scope
@@ -301,6 +301,18 @@ class RunsInMemory:
 
     def has_broken_off(self, execution_arn: str) -> bool:
         return execution_arn in self.broken_off
+
+
+@dataclass(slots=True)
+class HoldRunsInMemory:
+    """Implements `ports.HoldRuns`; `started` are the runs, by name."""
+
+    started: dict[str, tuple[MatterId, RequestId, str]] = field(default_factory=dict)
+
+    def start(self, name: str, matter_id: MatterId, request_id: RequestId, plan_key: str) -> bool:
+        is_new = name not in self.started
+        self.started.setdefault(name, (matter_id, request_id, plan_key))
+        return is_new
 
 
 class RequestBusInMemory(_Failing):

@@ -17,9 +17,10 @@ from moto import mock_aws
 
 from holdfast.aws.buckets import EvidenceListingS3, EvidenceS3
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger
-from holdfast.aws.drift import DriftLedger, ReceiptListing
+from holdfast.aws.drift import ClaimScan, DriftLedger, ReceiptListing
 from holdfast.aws.inventory import CONFIGURATION, InventoryListing
-from holdfast.aws.promises import RelockLedger
+from holdfast.aws.promises import ReleaseLedger, RelockLedger
+from holdfast.aws.queues import HoldExecutions
 from holdfast.aws.resolutions import ResolutionLedger
 from holdfast.aws.sight import EvidenceSightS3
 from holdfast.aws.sweeps import SweepLedger
@@ -28,18 +29,25 @@ from holdfast.domain.custody import Arrival, DriftKind, ObjectVersion, Receipt, 
 from holdfast.domain.decisions import Decision, Resolution
 from holdfast.domain.drift import Sighting
 from holdfast.domain.evidence_key import EvidenceKey
-from holdfast.domain.ids import MatterId, RequestId, ResolutionId
+from holdfast.domain.ids import BatchId, MatterId, ReleaseId, RequestId, ResolutionId
 from holdfast.domain.reconciliation import Reason
+from holdfast.domain.states import PlatformHold
 from holdfast.domain.tags import TagPlan
 from holdfast.errors import LedgerContention, SettingsInvalid
 from holdfast.ports import (
+    Claim,
     ClaimBook,
+    ClaimEnding,
+    ClaimListing,
     DriftBook,
     EvidenceBucket,
     EvidenceListing,
     EvidenceSight,
+    HoldRuns,
     ListingMark,
+    PlatformHoldRecord,
     ReceiptBook,
+    ReleaseBook,
     RelockBook,
     ResolutionBook,
     ResolutionRecord,
@@ -52,7 +60,8 @@ from tests.fakes.buckets import EvidenceInMemory
 from tests.fakes.clock import NOON
 from tests.fakes.decisions import ResolutionsInMemory
 from tests.fakes.ledger import ConversationsInMemory, SweepsInMemory
-from tests.fakes.story import conversation_id, key_of, recording_id
+from tests.fakes.platform import HoldRunsInMemory
+from tests.fakes.story import conversation_id, conversations, key_of, recording_id
 
 SESSION: Any = botocore.session.get_session()
 REGION = "eu-central-1"
@@ -176,8 +185,10 @@ class Books:
 
     drifts: DriftBook
     claims: ClaimBook
+    claimed: ClaimListing
     receipts: ReceiptBook
     relocks: RelockBook
+    releases: ReleaseBook
     listing: EvidenceListing
     sweeps: SweepBook
     resolutions: ResolutionBook
@@ -197,7 +208,9 @@ def books(request: pytest.FixtureRequest, aws: None) -> Books:
             ]
 
         resolutions = ResolutionsInMemory(shelf)
-        return Books(shelf, shelf, shelf, shelf, shelf, SweepsInMemory(), resolutions, in_memory)
+        return Books(
+            shelf, shelf, shelf, shelf, shelf, shelf, shelf, SweepsInMemory(), resolutions, in_memory
+        )
     client = _client("dynamodb")
     keys = {"pk": "HASH", "sk": "RANGE"}
     client.create_table(
@@ -216,8 +229,10 @@ def books(request: pytest.FixtureRequest, aws: None) -> Books:
     return Books(
         DriftLedger(table),
         ClaimLedger(table),
+        ClaimScan(table),
         ReceiptLedger(table),
         RelockLedger(table),
+        ReleaseLedger(table),
         ReceiptListing(table),
         SweepLedger(table),
         ResolutionLedger(table),
@@ -306,6 +321,102 @@ def test_only_what_is_held_under_the_epoch_it_was_found_in_is_mended(books: Book
     assert books.relocks.are_wanted([now, before]) == [True, False]
     assert books.relocks.are_answered([now, before]) == [False, True]
     assert books.relocks.are_wanted([]) == []
+
+
+def _claim(number: int = 1, matter: str = "M-1") -> Claim:
+    (conversation,) = conversations(number)
+    return Claim(MatterId(matter), RequestId("R-1"), BatchId("a01-b000000"), conversation, NOON)
+
+
+def _kinds(books: Books) -> list[tuple[str, object]]:
+    told = ("held_at_platform", "drift_found", "drift_repaired")
+    return [(one["type"], one.get("details")) for one in books.entries() if one.get("type") in told]
+
+
+@pytest.mark.parametrize("owner", [None, MatterId("M-1")])
+def test_a_protection_that_somebody_ended_is_told_and_held_again_and_told(
+    books: Books, owner: MatterId | None
+) -> None:
+    one = conversation_id(1)
+    books.claims.claim(_claim())
+    books.claims.mark_platform_hold([one], owner, PlatformHold.PLACING)
+    assert books.claims.confirm_platform_hold(one, owner, NOON)
+
+    assert books.claims.note_revoked(one, owner, PlatformHold.HELD, NOON + timedelta(minutes=1))
+    assert not books.claims.note_revoked(one, owner, PlatformHold.HELD, LATER)
+
+    assert books.claims.platform_holds([one], owner) == {one: PlatformHoldRecord(PlatformHold.REVOKED)}
+    assert books.claims.held_for_all() == frozenset()
+    assert not books.claims.confirm_platform_hold(one, owner, LATER)
+    books.claims.mark_platform_hold([one], owner, PlatformHold.PLACING)
+    assert books.claims.confirm_platform_hold(one, owner, NOON + timedelta(minutes=2))
+    assert not books.claims.confirm_platform_hold(one, owner, LATER)
+    assert books.claims.held_for_all() == ({one} if owner is None else frozenset())
+    drift = {"drift": "protection_revoked"}
+    assert sorted(_kinds(books), key=str) == sorted(
+        [("held_at_platform", None)] * 2 + [("drift_found", drift), ("drift_repaired", drift)], key=str
+    )
+
+    assert books.claims.note_revoked(one, owner, PlatformHold.HELD, NOON + timedelta(minutes=3))
+
+
+def test_what_others_protected_and_let_go_is_told_as_such(books: Books) -> None:
+    one = conversation_id(1)
+    books.claims.claim(_claim())
+    books.claims.mark_platform_hold([one], None, PlatformHold.PRE_EXISTING)
+
+    assert not books.claims.note_revoked(one, None, PlatformHold.HELD, NOON)
+    assert books.claims.note_revoked(one, None, PlatformHold.PRE_EXISTING, NOON)
+
+    assert _kinds(books) == [("drift_found", {"drift": "pre_existing_ended"})]
+
+
+@pytest.mark.parametrize("owner", [None, MatterId("M-1")])
+def test_what_nobody_claims_any_more_is_not_told(books: Books, owner: MatterId | None) -> None:
+    one = conversation_id(1)
+    books.claims.claim(_claim())
+    books.claims.mark_platform_hold([one], owner, PlatformHold.PRE_EXISTING)
+    books.releases.end_claim(
+        ClaimEnding(MatterId("M-1"), one, ReleaseId("L-1"), "legal-7", LATER, LATER, LATER)
+    )
+
+    assert not books.claims.note_revoked(one, owner, PlatformHold.PRE_EXISTING, LATER)
+
+    assert _kinds(books) == []
+
+
+def test_every_claim_that_stands_is_listed_of_whatever_matter(books: Books) -> None:
+    for number in (1, 2):
+        for matter in ("M-1", "M-2"):
+            books.claims.claim(_claim(number, matter))
+    ended = ClaimEnding(MatterId("M-1"), conversation_id(1), ReleaseId("L-1"), "legal-7", LATER, LATER, LATER)
+    books.releases.end_claim(ended)
+
+    page = books.claimed.claimed(None)
+
+    assert page.after is None
+    assert sorted((one.conversation_id, one.matter_id, one.request_id) for one in page.claims) == [
+        (conversation_id(1), "M-2", "R-1"),
+        (conversation_id(2), "M-1", "R-1"),
+        (conversation_id(2), "M-2", "R-1"),
+    ]
+
+
+def test_a_page_of_claims_says_where_the_next_begins() -> None:
+    class Cut:
+        def scan(self, **request: Any) -> Mapping[str, Any]:
+            is_first = "ExclusiveStartKey" not in request
+            return {
+                "Items": [],
+                **({"LastEvaluatedKey": {"pk": {"S": "p"}, "sk": {"S": "s"}}} if is_first else {}),
+            }
+
+    listing = ClaimScan(Table(Cut(), "ledger"))
+
+    first = listing.claimed(None)
+
+    assert first.after == ListingMark("p", "s")
+    assert listing.claimed(first.after).after is None
 
 
 def _receipt(version: ObjectVersion) -> Receipt:
@@ -651,3 +762,47 @@ class _Forbidding:
 def test_an_inventory_that_may_not_be_read_is_no_absent_one() -> None:
     with pytest.raises(ClientError):
         InventoryListing(_Forbidding(), bucket="work", listed_bucket="evidence").page("", None)
+
+
+# --- runs of apply_legal_hold beside the conductor's
+
+
+@pytest.fixture(params=WHERE)
+def hold_runs(request: pytest.FixtureRequest, aws: None) -> HoldRuns:
+    if request.param == "in memory":
+        return HoldRunsInMemory()
+    client = _client("stepfunctions")
+    definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    machine = client.create_state_machine(
+        name="holds", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/holds"
+    )
+    return HoldExecutions(client, machine_arn=machine["stateMachineArn"])
+
+
+def test_a_run_of_a_name_is_started_once(hold_runs: HoldRuns) -> None:
+    asked = (MatterId("M-1"), RequestId("R-1"))
+
+    assert hold_runs.start("watch-1", *asked, "holds/watch/1.json")
+    assert hold_runs.start("watch-2", *asked, "holds/watch/2.json")
+
+
+class _Known:
+    """A workflow service that knows the name, or refuses."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def start_execution(self, **told: str) -> None:
+        assert json.loads(told["input"]) == {
+            "matter_id": "M-1", "request_id": "R-1", "early": True, "plan_key": "k",
+        }  # fmt: skip
+        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "StartExecution")
+
+
+def test_a_name_that_is_known_is_no_failure_and_anything_else_is() -> None:
+    asked = (MatterId("M-1"), RequestId("R-1"), "k")
+
+    assert not HoldExecutions(_Known("ExecutionAlreadyExists"), machine_arn="arn").start("n", *asked)
+    assert HoldRunsInMemory({"n": asked}).start("n", *asked) is False
+    with pytest.raises(ClientError):
+        HoldExecutions(_Known("AccessDeniedException"), machine_arn="arn").start("n", *asked)

@@ -39,6 +39,7 @@ ENVIRONMENT = {
     "ARRIVAL_QUEUE_ARN": "arn:aws:sqs:eu-central-1:000000000000:arrivals",
     "ARRIVAL_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/arrivals",
     "REQUEST_BUS": "the-stack-requests",
+    "APPLY_LEGAL_HOLD_ARN": "arn:aws:states:eu-central-1:000000000000:stateMachine:apply-legal-hold",
     "HASH_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/hashes",
     "KEY_ARN": "arn:aws:kms:eu-central-1:000000000000:key/k",
     "SEAL_KEY_ARN": "arn:aws:kms:eu-central-1:000000000000:key/s",

@@ -520,6 +520,10 @@ def _fill(table: Table) -> None:
     for whose in (None, matter):
         claims.mark_platform_hold([CONVERSATION], whose, PlatformHold.PLACING)
         claims.confirm_platform_hold(CONVERSATION, whose, NOW)
+        claims.note_revoked(CONVERSATION, whose, PlatformHold.HELD, NOW)
+    claims.claim(Claim(matter, request.request_id, batch, Conversation(OTHER, NOW, NOW, Medium.VOICE), NOW))
+    claims.mark_platform_hold([OTHER], None, PlatformHold.PLACING)
+    claims.confirm_platform_hold(OTHER, None, NOW)
     releases, another = ReleaseLedger(table), MatterId("{matter_id}.")
     claims.claim(Claim(another, request.request_id, batch, conversation, NOW))
     for one in (matter, another):

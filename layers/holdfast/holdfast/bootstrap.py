@@ -23,6 +23,7 @@ from holdfast.ports import (
     BatchBook,
     Canaries,
     ClaimBook,
+    ClaimListing,
     DeletionSchedule,
     DriftBook,
     EvidenceBucket,
@@ -32,6 +33,7 @@ from holdfast.ports import (
     ExportJobs,
     Finding,
     HashQueue,
+    HoldRuns,
     JobSlots,
     Manifests,
     Parking,
@@ -269,6 +271,22 @@ def inventory_listing() -> EvidenceListing:
         bucket=settings().text("WORK_BUCKET"),
         listed_bucket=settings().values.get("EVIDENCE_BUCKET", ""),
     )
+
+
+@cache
+def claim_listing() -> ClaimListing:
+    """Give everything that anybody claims."""
+    from holdfast.aws.drift import ClaimScan  # noqa: PLC0415
+
+    return ClaimScan(_ledger())
+
+
+@cache
+def hold_runs() -> HoldRuns:
+    """Give the runs that place the platform's hold."""
+    from holdfast.aws.queues import HoldExecutions  # noqa: PLC0415
+
+    return HoldExecutions(_client("stepfunctions"), machine_arn=settings().text("APPLY_LEGAL_HOLD_ARN"))
 
 
 @cache

@@ -738,6 +738,13 @@ class ClaimBook(Protocol):
         before. The event names the matter whose the hold is.
         """
 
+    def note_revoked(
+        self, conversation_id: ConversationId, owner: HoldOwner, was: PlatformHold, at: datetime
+    ) -> bool:
+        """Mark as REVOKED what was protecting, and add the event, in one transaction; False, and nothing
+        changes, if it is not so any more, or nobody claims the conversation, or it is being let go.
+        """
+
     def held_for_all(self) -> frozenset[ConversationId]:
         """Name the conversations of which a hold that all matters share is confirmed; no more than the
         platform's cap, strongly consistent.
@@ -914,6 +921,28 @@ class ResolutionBook(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedPage:
+    """Some claims that have not ended, of whatever matters; `after` is None on the last page."""
+
+    claims: Sequence[ClaimRecord]
+    after: "ListingMark | None"
+
+
+class ClaimListing(Protocol):
+    """Everything that anybody claims."""
+
+    def claimed(self, after: "ListingMark | None") -> ClaimedPage:
+        """Read the next page, strongly consistent and complete, in no order."""
+
+
+class HoldRuns(Protocol):
+    """Runs of apply_legal_hold beside the conductor's."""
+
+    def start(self, name: str, matter_id: MatterId, request_id: RequestId, plan_key: str) -> bool:
+        """Have the platform protect what a plan names; False if a run of this name was started before."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListingMark:
     """Where a listing goes on: behind this place. Each kind of listing has two words of its own for one."""
 
@@ -927,6 +956,7 @@ class SweepSource(StrEnum):
     BUCKET = "bucket"
     RECEIPTS = "receipts"
     INVENTORY = "inventory"
+    CLAIMS = "claims"  # of WatchProtection
 
 
 @dataclass(frozen=True, slots=True)

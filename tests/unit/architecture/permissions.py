@@ -49,6 +49,7 @@ ACTIONS = {
     "batch_get_item": ("dynamodb:BatchGetItem",),
     "query": ("dynamodb:Query",),
     "scan": ("dynamodb:Scan",),
+    "start_execution": ("states:StartExecution",),
     "put_item": ("dynamodb:PutItem",),
     "update_item": ("dynamodb:UpdateItem",),
     "delete_item": ("dynamodb:DeleteItem",),
@@ -102,6 +103,7 @@ SETTINGS = {
     "ARRIVAL_QUEUE_URL": "ArrivalQueue",
     "HASH_QUEUE_URL": "HashQueue",
     "REQUEST_BUS": "RequestBus",
+    "APPLY_LEGAL_HOLD_ARN": "ApplyLegalHold",
     "SEAL_KEY_ARN": "SealKey",
 }
 

@@ -238,7 +238,7 @@ STARTS_WITH: Mapping[str, Size] = {
     "preserve_matter": EVENT_BYTES,
     "release_hold": EVENT_BYTES,
     "approve_release": EVENT_BYTES,
-    "apply_legal_hold": {**size_of(Run), STARTED_BY: BYTES_OF_AN_ARN, "early": len("false")},
+    "apply_legal_hold": {**size_of(Run), STARTED_BY: BYTES_OF_AN_ARN, "early": len("false"), "plan_key": 200},
 }
 
 

@@ -31,7 +31,7 @@ EVENT: Shape = {"id": str, "source": str, "detail-type": str, "detail": Any}
 STARTS_WITH = {
     "preserve_matter": EVENT,
     "export_recordings": NESTED,
-    "apply_legal_hold": NESTED | {"early": bool},
+    "apply_legal_hold": NESTED | {"early": bool, "plan_key": str},
     "keep_standing_matter": EVENT,
     "settle_exception": EVENT,
     "release_hold": EVENT,
@@ -345,7 +345,7 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
     "a nested run that is not told all": (
         CONDUCTOR,
         lambda s: drop(s["ProtectEarly"]["Parameters"]["Input"], "early"),
-        "a nested run takes matter_id and request_id and early",
+        "a nested run takes matter_id and request_id and early and plan_key",
     ),
     "a failure of which the verdict does not hear": (
         CONDUCTOR,

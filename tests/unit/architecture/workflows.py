@@ -56,7 +56,7 @@ FAILURE: Shape = {"Error": str, "Cause": str}
 # names, and what was begun there may be left behind; a package can be had later.
 STOPS_NOTHING = {"ProtectEarly", "PackageMatter"}
 # What a nested run takes beside the ids.
-TAKES: Mapping[str, Shape] = {"ApplyLegalHoldArn": {"early": bool}}
+TAKES: Mapping[str, Shape] = {"ApplyLegalHoldArn": {"early": bool, "plan_key": str}}
 
 _PATH = re.compile(r"\$(\.[A-Za-z_]\w*)*")
 _PATH_IN_INTRINSIC = re.compile(r"\$[\w.$]*")

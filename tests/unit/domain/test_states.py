@@ -37,8 +37,9 @@ def test_no_state_can_ever_be_reached_again(moves: Mapping[Any, frozenset[Any]])
 
 
 def test_what_the_platform_holds_is_given_up_by_intent_alone_and_what_others_hold_never() -> None:
-    assert PLATFORM_HOLD_MOVES[PlatformHold.HELD] == {PlatformHold.RELEASING}
-    assert PLATFORM_HOLD_MOVES[PlatformHold.PRE_EXISTING] == frozenset()
+    ended_by_somebody_else = PlatformHold.REVOKED
+    assert PLATFORM_HOLD_MOVES[PlatformHold.HELD] == {PlatformHold.RELEASING, ended_by_somebody_else}
+    assert PLATFORM_HOLD_MOVES[PlatformHold.PRE_EXISTING] == {ended_by_somebody_else}
     assert sources(PLATFORM_HOLD_MOVES, PlatformHold.RELEASED) == {
         PlatformHold.RELEASING,
         PlatformHold.RELEASED,

@@ -25,6 +25,7 @@ from holdfast.domain.custody import (
     Receipt,
     digest_event_id,
 )
+from holdfast.domain.drift import revocation_of
 from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.ids import (
     BatchId,
@@ -239,7 +240,7 @@ class ClaimLedger:
                 if item["type"] == EventType.DIGEST_ADDED:
                     digested.add(item["fingerprint"])
             elif kind == "CLAIM":
-                claims.append(_claim_record(conversation_id, MatterId(name), item))
+                claims.append(claim_record(conversation_id, MatterId(name), item))
             elif kind == "HOLD":
                 hold = item
             elif kind == "SECURED":
@@ -349,17 +350,77 @@ class ClaimLedger:
             matter_id=owner,
         )
         pk, sk = hold_key(conversation_id, owner)
-        update = self._table.updating(
-            pk,
-            sk,
-            "SET platform = :platform",
-            "platform.#state = :placing AND attribute_not_exists(ended_at)",
-            {":platform": {"state": PlatformHold.HELD}, ":placing": PlatformHold.PLACING},
-        )
-        writes = [update, self._table.putting_new(event_item(pk, event, self._entropy))]
+        writes = [self._table.putting_new(event_item(pk, event, self._entropy))]
         if owner is None:
             listed = {"pk": PLATFORM_LIST, "sk": conversation_id, "held_at": to_text(at)}
             writes.append(self._table.putting_new(listed))
+        return self._table.transact(self._holding(pk, sk), *writes) or self._repair(
+            conversation_id, owner, at, writes
+        )
+
+    def _holding(self, pk: str, sk: str, revoked_as: str | None = None) -> dict[str, Any]:
+        """Compose the move to HELD: of what was never revoked, or was, in this way."""
+        was_revoked = "revoked_as = :kind" if revoked_as else "attribute_not_exists(revoked_as)"
+        return self._table.updating(
+            pk,
+            sk,
+            "SET platform = :platform" + (" REMOVE revoked_as" if revoked_as else ""),
+            f"platform.#state = :placing AND attribute_not_exists(ended_at) AND {was_revoked}",
+            {
+                ":platform": {"state": PlatformHold.HELD},
+                ":placing": PlatformHold.PLACING,
+                ":kind": revoked_as,
+            },
+        )
+
+    def _repair(
+        self, conversation_id: ConversationId, owner: HoldOwner, at: datetime, writes: list[dict[str, Any]]
+    ) -> bool:
+        """Write HELD and the events of what was revoked by somebody else, all or nothing."""
+        pk, sk = hold_key(conversation_id, owner)
+        revoked_as = (self._table.get(pk, sk) or {}).get("revoked_as")
+        if revoked_as is None:
+            return False
+        event = self._drift_event(EventType.DRIFT_REPAIRED, conversation_id, owner, DriftKind(revoked_as), at)
+        repaired = self._table.putting_new(event_item(pk, event, self._entropy))
+        return self._table.transact(self._holding(pk, sk, revoked_as), *writes, repaired)
+
+    def _drift_event(
+        self, of: EventType, conversation_id: ConversationId, owner: HoldOwner, kind: DriftKind, at: datetime
+    ) -> CustodyEvent:
+        return CustodyEvent(
+            event_id=ulid(at, self._entropy(10)),
+            type=of,
+            conversation_id=conversation_id,
+            at=at,
+            matter_id=owner,
+            details={"drift": kind.value},
+        )
+
+    def note_revoked(
+        self, conversation_id: ConversationId, owner: HoldOwner, was: PlatformHold, at: datetime
+    ) -> bool:
+        """Write REVOKED and the event, and take it off the list, all or nothing."""
+        pk, sk = hold_key(conversation_id, owner)
+        kind = revocation_of(was)
+        event = self._drift_event(EventType.DRIFT_FOUND, conversation_id, owner, kind, at)
+        condition = "platform.#state = :was AND attribute_not_exists(ended_at)"
+        values: dict[str, str | int] = {":was": was}
+        if owner is None:
+            condition += " AND active_claims > :none AND #state <> :lifting"
+            values |= {":none": 0, ":lifting": HoldState.LIFTING}
+        writes = [
+            self._table.updating(
+                pk,
+                sk,
+                "SET platform = :platform, revoked_as = :kind",
+                condition,
+                {**values, ":platform": {"state": PlatformHold.REVOKED}, ":kind": kind},
+            ),
+            self._table.putting_new(event_item(pk, event, self._entropy)),
+        ]
+        if owner is None and was is PlatformHold.HELD:
+            writes.append(self._table.deleting(PLATFORM_LIST, conversation_id))
         return self._table.transact(*writes)
 
     def held_for_all(self) -> frozenset[ConversationId]:
@@ -473,7 +534,8 @@ def _claim_keys(claim: Claim) -> list[tuple[str, str]]:
     return [(pk, "HOLD"), (pk, f"CLAIM#{claim.matter_id}")]
 
 
-def _claim_record(conversation_id: ConversationId, matter_id: MatterId, item: Item) -> ClaimRecord:
+def claim_record(conversation_id: ConversationId, matter_id: MatterId, item: Item) -> ClaimRecord:
+    """Read a claim's item."""
     return ClaimRecord(
         matter_id,
         conversation_id,

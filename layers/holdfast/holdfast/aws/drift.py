@@ -8,13 +8,14 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 
-from holdfast.aws.claims import Entropy, event_item, object_key, read_receipt
+from holdfast.aws.claims import Entropy, claim_record, event_item, object_key, read_receipt
 from holdfast.aws.table import Table
 from holdfast.domain.custody import CustodyEvent, DriftKind, EventType, ObjectVersion, repair_event_id
 from holdfast.domain.evidence_key import EvidenceKey
+from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.ulid import ulid
-from holdfast.ports import DriftFound, ListingMark, VersionPage
+from holdfast.ports import ClaimedPage, DriftFound, ListingMark, VersionPage
 
 _PAGE_ITEMS = 1_000
 
@@ -82,4 +83,28 @@ class ReceiptListing:
             arrivals=(),
             after=ListingMark(*end) if end else None,
             suspects=[version for version in versions if version.key.startswith(prefix)],
+        )
+
+
+class ClaimScan:
+    """Implements `ports.ClaimListing`, in the table's own order."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def claimed(self, after: ListingMark | None) -> ClaimedPage:
+        """Read a thousand items of the table, and give those that are claims and have not ended."""
+        start = (after.key, after.version_id) if after else None
+        items, end = self._table.scan_page("CLAIM#", _PAGE_ITEMS, start)
+        return ClaimedPage(
+            [
+                claim_record(
+                    ConversationId(item["pk"].removeprefix("CONV#")),
+                    MatterId(item["sk"].removeprefix("CLAIM#")),
+                    item,
+                )
+                for item in items
+                if "ended_at" not in item
+            ],
+            ListingMark(*end) if end else None,
         )

@@ -94,6 +94,17 @@ class Sweep(_Message):
     source: SweepSource = SweepSource.BUCKET
 
 
+class Watched(_Message):
+    """`done`: every claim was seen; otherwise the next look goes on. `revoked` were newly found unprotected,
+    and `asked` conversations are to be protected again.
+    """
+
+    done: bool
+    claims: int
+    revoked: int
+    asked: int
+
+
 class Swept(_Message):
     """`done`: the pass has seen the end; otherwise the next sweep goes on. `sent` were found lost, `drifted`
     changed by somebody else, which nobody knew before.
@@ -307,7 +318,8 @@ class Reconciled(_Message):
 
 
 class HoldPlanning(Run):
-    """Where planning holds stands; `early`: only what the platform is about to delete.
+    """Where planning holds stands; `early`: only what the platform is about to delete. A `plan_key` names
+    what somebody else has planned.
 
     `page` says how far the platform's deletions are read, `are_read` whether all are, `batch` which batch is
     next.
@@ -317,6 +329,7 @@ class HoldPlanning(Run):
     are_read: bool = False
     page: str = ""
     batch: int = 0
+    plan_key: str = ""
 
 
 class HoldsPlanned(_Message):

@@ -13,7 +13,7 @@ from datetime import datetime
 from holdfast.domain.custody import DriftKind, Receipt
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.promise import Promise
-from holdfast.domain.states import HoldState
+from holdfast.domain.states import HoldState, PlatformHold
 from holdfast.domain.tags import own_tags
 
 
@@ -46,6 +46,11 @@ def drift_of(
     if promise.state is not HoldState.RELOCKING and not _bears_our_tags(receipt, sighting.tags):
         found.add(DriftKind.TAGS_CHANGED)
     return frozenset(found)
+
+
+def revocation_of(was: PlatformHold) -> DriftKind:
+    """Name what happened to a protection by what it was: ours, or somebody's from before us."""
+    return DriftKind.PROTECTION_REVOKED if was is PlatformHold.HELD else DriftKind.PRE_EXISTING_ENDED
 
 
 def is_let_go(receipt: Receipt, promise: Promise, lifted_at: datetime | None) -> bool:

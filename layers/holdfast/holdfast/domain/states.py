@@ -95,6 +95,7 @@ class PlatformHold(StrEnum):
     REFUSED = "REFUSED"  # with a reason
     RELEASING = "RELEASING"  # our intent to let go, written before the platform is asked
     RELEASED = "RELEASED"
+    REVOKED = "REVOKED"  # it was protecting, and somebody else ended that
 
     @property
     def is_protecting(self) -> bool:
@@ -109,8 +110,10 @@ PLATFORM_HOLD_MOVES: Mapping[PlatformHold | None, frozenset[PlatformHold]] = {
     PlatformHold.PLACING: frozenset({PlatformHold.HELD, PlatformHold.REFUSED, PlatformHold.RELEASING}),
     # A later request may ask again for what was refused once.
     PlatformHold.REFUSED: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING}),
-    PlatformHold.HELD: frozenset({PlatformHold.RELEASING}),
-    PlatformHold.PRE_EXISTING: frozenset(),
+    PlatformHold.HELD: frozenset({PlatformHold.RELEASING, PlatformHold.REVOKED}),
+    PlatformHold.PRE_EXISTING: frozenset({PlatformHold.REVOKED}),
+    # Placed as ours, whoever's it was; unless somebody protects it once more.
+    PlatformHold.REVOKED: frozenset({PlatformHold.PLACING, PlatformHold.PRE_EXISTING, PlatformHold.REFUSED}),
     # The platform may refuse to let go, and then it holds.
     PlatformHold.RELEASING: frozenset({PlatformHold.RELEASED, PlatformHold.HELD}),
     # Claimed again.

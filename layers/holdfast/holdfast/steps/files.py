@@ -185,6 +185,11 @@ class HoldPlanFiles:
         return key
 
 
+def write_hold_plan(files: WorkFiles, key: str, plan: HoldPlan) -> None:
+    """Write a plan of whoever plans beside the conductor."""
+    files.write(key, _PLAN.dump_json(plan))
+
+
 def read_hold_plan(files: WorkFiles, key: str) -> HoldPlan:
     """Read a plan.
 

@@ -52,8 +52,11 @@ def plan_holds(
     """Forecast whom the platform has room for, and write the plan.
 
     Early: what the platform would delete within `lead`, the earliest first. Otherwise every conversation of
-    the request; delete dates are read only if there is not room for all.
+    the request; delete dates are read only if there is not room for all. Where somebody else has planned, it
+    is their plan.
     """
+    if planning.plan_key:
+        return HoldsPlanned(status="PLANNED", plan_key=planning.plan_key, wait_s=MIN_WAIT_S)
     if cap is None:
         return HoldsPlanned(status="NOTHING" if planning.early else "PLANNED", wait_s=MIN_WAIT_S)
     request = requests.read(planning.matter_id, planning.request_id)
