@@ -20,9 +20,9 @@ DECIDED = ("--decision", "accepted", "--because", "The call was cut off.", "--by
 
 @pytest.fixture
 def deployment() -> HouseDeployment:
-    """A matter that ended incomplete: one of its two recordings arrived empty."""
+    """A matter that ended incomplete: of three recordings, one arrived empty and one failed."""
     house = planned((1, 2))
-    end_job(house, total=2)
+    end_job(house, total=3, failed=[(2, 1)])
     deliver(house, 1, media=b"")
     deliver(house, 2)
     house.clock.forward(2 * DEADLINE)
@@ -33,7 +33,7 @@ def deployment() -> HouseDeployment:
     return HouseDeployment(house)
 
 
-def test_what_can_be_settled_is_listed_with_its_ids(deployment: HouseDeployment) -> None:
+def test_what_can_be_settled_is_listed_with_its_ids_and_nothing_else(deployment: HouseDeployment) -> None:
     shown = run(deployment, "resolve", MATTER)
 
     assert shown.exit_code == Exit.NO

@@ -9,6 +9,7 @@ from holdfast.domain.ids import RequestId
 from holdfast.domain.reconciliation import MEANINGS, Reason
 from holdfast.domain.states import BatchState, RequestState
 from holdfast.ports import ParkedMessage
+from tests.events import load_event
 from tests.fakes.clock import NOON
 from tests.fakes.house import DEADLINE, MATTER, House
 from tests.fakes.story import deliver, end_job, exported, held, opened, planned, reconciled
@@ -194,3 +195,39 @@ def test_what_was_not_exported_again_is_said() -> None:
     )
 
     assert "2 conversations that earlier exports had secured" in run(house, "status", MATTER).page
+
+
+def test_one_preserved_request_does_not_make_a_matter_preserved() -> None:
+    house = held()
+    house.seal_custody()
+    event = load_event("discovery_requested")
+    event["detail"]["request_id"] = "R-2"
+    house.open_request(event, "arn:execution:2")
+
+    shown = run(house, "status", MATTER)
+
+    assert [one["state"] for one in shown.document["matters"][0]["requests"]] == ["PRESERVED", "OPEN"]
+    assert (shown.document["preserved"], shown.exit_code) == (False, Exit.NO)
+
+
+def test_what_arrived_empty_is_delivered_and_not_secured() -> None:
+    house = planned((1, 2))
+    house.runs.alive.add(house.request.execution_arn)
+    end_job(house, total=2)
+    deliver(house, 1, media=b"")
+    deliver(house, 2)
+
+    (batch,) = run(house, "status", MATTER).document["matters"][0]["requests"][0]["batches"]
+
+    assert batch["recordings"] == {"expected": 2, "delivered": 2, "secured": 1}
+
+
+def test_conversations_that_the_platform_protects_are_counted_while_they_are_being_held() -> None:
+    house = held()
+    house.runs.alive.add(house.request.execution_arn)
+
+    (request,) = run(house, "status", MATTER).document["matters"][0]["requests"]
+
+    assert request["state"] == RequestState.HELD
+    assert request["held_at_platform"] == 2
+    assert request["waits_for"] == "the verdict"
