@@ -21,6 +21,7 @@ from cli.shelf import Shelf
 from holdfast.aws.buckets import WorkS3
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger
 from holdfast.aws.parking import ParkingLedger
+from holdfast.aws.releases import ReleaseRequestLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.standing import StandingLedger
 from holdfast.aws.table import Table
@@ -29,6 +30,7 @@ from holdfast.ports import (
     ClaimBook,
     Parking,
     ReceiptBook,
+    ReleaseRequests,
     RequestBook,
     StandingBook,
     WorkFiles,
@@ -130,6 +132,11 @@ class Deployment:
     def shelf(self) -> Shelf:
         """Give the records bucket."""
         return Shelf(self.client("s3"), bucket=self.output("RecordsBucket"))
+
+    @cached_property
+    def releases(self) -> ReleaseRequests:
+        """Give the releases of the ledger."""
+        return ReleaseRequestLedger(self._ledger)
 
     @cached_property
     def locks(self) -> Locks:

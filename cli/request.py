@@ -4,7 +4,7 @@ import getpass
 import json
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -55,7 +55,7 @@ def request(
         return _standing(deployment, event, dry_run=dry_run)
     wanted = DiscoveryRequest.from_event(event)
     standing = _standing_request(deployment, wanted)
-    notes = _notes(wanted, standing)
+    notes = _notes(wanted, standing, deployment.now())
     document: dict[str, Any] = {
         "request": wanted.model_dump(mode="json"),
         "body_sha256": wanted.body_sha256,
@@ -105,13 +105,13 @@ def _standing_request(deployment: Deployment, wanted: DiscoveryRequest) -> Reque
     return standing
 
 
-def _notes(wanted: DiscoveryRequest, standing: RequestRecord | None) -> list[str]:
+def _notes(wanted: DiscoveryRequest, standing: RequestRecord | None, now: datetime) -> list[str]:
     notes = []
     if standing:
         notes.append(
             f"this very request is known and {standing.state}: it starts nothing new, unless its run failed"
         )
-    if wanted.scope.interval.end > datetime.now(UTC) - _SEARCHABLE_AFTER:
+    if wanted.scope.interval.end > now - _SEARCHABLE_AFTER:
         notes.append(
             "the scope ends less than 48 hours ago, or later: what the platform cannot search yet makes the"
             " matter incomplete (not_yet_available)"
@@ -163,7 +163,7 @@ def _what_follows(deployment: Deployment, wanted: DiscoveryRequest, event_id: st
 
 def _standing(deployment: Deployment, event: dict[str, Any], *, dry_run: bool) -> Answer:
     """Open or close a standing matter."""
-    wanted = read_standing_event({"time": datetime.now(UTC).isoformat(timespec="seconds"), **event})
+    wanted = read_standing_event({"time": deployment.now().isoformat(timespec="seconds"), **event})
     kind = type(wanted).__name__
     document: dict[str, Any] = {"detail_type": kind, "detail": wanted.model_dump(mode="json"), "sent": False}
     shown = facts(

@@ -93,6 +93,7 @@ class HouseDeployment:
         self.standing_matters = self.house.standing
         self.parking = self.house.parking
         self.work_files = self.house.files
+        self.releases = self.house.releases
 
     def output(self, name: str) -> str:
         return {"EvidenceBucket": self.house.evidence.name}[name]

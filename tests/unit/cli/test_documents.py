@@ -12,7 +12,7 @@ from cli.command_page import drawn
 from cli.exits import Exit
 from cli.main import COMMANDS, app
 from tests.events import load_event
-from tests.fakes.house import House
+from tests.fakes.house import RELEASE_EXECUTION, House
 from tests.fakes.story import conversation_id, held
 from tests.unit.cli.deployment import HouseDeployment
 
@@ -33,9 +33,12 @@ def shown_commands() -> list[str]:
 
 @pytest.fixture
 def house() -> House:
-    """A matter that is preserved, whose conversations have the ids of the documents."""
+    """A matter that is preserved, whose conversations have the ids of the documents, and a planned release."""
     house = held()
     house.seal_custody()
+    assert house.open_release().outcome == "OPENED"
+    house.release_runs.alive.add(RELEASE_EXECUTION)
+    assert house.plan_release().status == "PLANNED"
     house.conversations.folders["CONV#49e78701-95b0-429a-8571-11497d559b12"] = house.conversations.folders[
         f"CONV#{conversation_id(1)}"
     ]
