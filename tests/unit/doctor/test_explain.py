@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from holdfast import errors
 from holdfast.doctor.explain import explain, explain_error
 from holdfast.doctor.explanation import Confidence, Layer, Origin
 from holdfast.doctor.refusal import read_refusal
@@ -59,6 +60,19 @@ def test_an_error_of_ours_that_quotes_aws_is_explained_by_what_aws_said() -> Non
 
     assert explain_error("AwsRefused", said).layer is Layer.KMS
     assert explain_error("AwsRefused", "PutItem: something new").layer is Origin.AWS
+
+
+def test_every_error_that_can_end_a_workflow_is_in_the_table() -> None:
+    raised = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.HoldfastError)
+    }
+    groups = {"HoldfastError", "TransientError", "RefusedError"}
+    # Whoever meets these two goes on without an end.
+    handled = {"TooManyJobs", "ObjectUnreadable"}
+
+    assert raised - {cause.id for cause in OURS} == groups | handled
 
 
 def test_an_error_of_ours_is_explained_by_its_name() -> None:

@@ -131,6 +131,19 @@ def test_where_everything_is_known_it_says_what_a_plain_evaluator_says(
     assert told.effect == naive_iam.verdict(document, action, resource, principal, known)
 
 
+@settings(max_examples=400)
+@given(conditions(), contexts(), st.sampled_from(PRINCIPALS))
+def test_conditions_hold_where_a_plain_evaluator_says_so(
+    block: dict[str, Any], values: dict[str, tuple[str, ...]], principal: str
+) -> None:
+    document = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": block}]}
+
+    told = evaluate(read_policy(document, "policy"), Access("s3:PutObject", BUCKET, principal, values))
+
+    known = {**values, "aws:principalarn": (principal,)}
+    assert told.effect == naive_iam.verdict(document, "s3:PutObject", BUCKET, principal, known)
+
+
 @settings(max_examples=300)
 @given(policies(), contexts(), st.data())
 def test_what_is_not_told_never_turns_an_answer_into_another_one(
@@ -258,6 +271,8 @@ def test_what_a_policy_says(elements: dict[str, Any], access: dict[str, Any], ef
         ("ForAnyValue:StringNotEquals", "s3:RequestObjectTagKeys", "a", [], Effect.SILENT),
         ("ForAnyValue:StringEqualsIfExists", "s3:RequestObjectTagKeys", "a", [], Effect.ALLOW),
         ("ArnLike", "aws:PrincipalArn", "arn:*:role/writer", [ROLE], Effect.SILENT),
+        ("StringNotEquals", "aws:SourceVpc", "vpc-1", [], Effect.ALLOW),
+        ("NotIpAddress", "aws:SourceIp", "10.0.0.0/8", [], Effect.ALLOW),
     ],
 )
 def test_what_a_condition_says(

@@ -5,12 +5,14 @@ import string
 from io import StringIO
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from cli.doctor import page
 from holdfast.doctor.explain import explain, explain_error
+from holdfast.doctor.explanation import Layer
 from holdfast.doctor.refusal import RefusalUnreadable, read_refusal
 from tests.unit.doctor.corpus import cases
 
@@ -112,6 +114,20 @@ def test_any_document_is_explained_or_refused_by_field(document: object) -> None
     told = _told(document)
 
     assert ": expected " in told or "What to do: " in told
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "a" * 500_000,
+        "&signature=" * 50_000,
+        "<Error>" * 50_000,
+        "explicit deny " * 50_000,
+        {"errors": [{}] * 50_000},
+    ],
+)
+def test_a_hostile_body_is_looked_at_no_further_than_an_error_is_long(body: object) -> None:
+    assert explain(read_refusal({"body": body})).layer is Layer.UNKNOWN
 
 
 def _told(document: object) -> str:

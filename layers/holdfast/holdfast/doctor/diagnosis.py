@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from holdfast.doctor.policy import (
     ANY_REST,
@@ -399,7 +399,7 @@ def _named(params: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _tags(tagging: object) -> Iterator[tuple[str, str]]:
     if isinstance(tagging, str):
-        yield from (pair.partition("=")[::2] for pair in tagging.split("&") if pair)
+        yield from parse_qsl(tagging, keep_blank_values=True)
     elif isinstance(tagging, Mapping):
         for tag in tagging.get("TagSet") or ():
             if isinstance(tag, Mapping):

@@ -104,10 +104,11 @@ def _is_digital(body: Mapping[str, Any]) -> bool:
 
 def _members(document: object) -> Iterator[tuple[str, object]]:
     """Give every field of a document, however deep."""
-    if isinstance(document, Mapping):
-        for name, value in document.items():
-            yield str(name), value
-            yield from _members(value)
-    elif isinstance(document, list):
-        for one in document:
-            yield from _members(one)
+    waiting = [document]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            yield from ((str(name), value) for name, value in one.items())
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one

@@ -68,6 +68,8 @@ class Said:
     correlation: str = ""
 
 
+# Characters; no error is longer, and patterns take time.
+MAX_TEXT = 8_192
 # What the vendor's body says besides the error: it repeats the request, and names things.
 _ECHOES = frozenset(
     {
@@ -139,9 +141,10 @@ _PRESIGNED = re.compile(
 
 def read(refusal: Refusal) -> Said:
     """Read a refusal's words; nothing is judged here."""
-    fields = _fields(refusal.body)
-    texts = list(_texts(refusal.body)) if isinstance(refusal.body, Mapping) else list(_from_xml(refusal.body))
-    text = "\n".join(texts)
+    body = refusal.body[:MAX_TEXT] if isinstance(refusal.body, str) else refusal.body
+    fields = _fields(body)
+    texts = _texts(body) if isinstance(body, Mapping) else _from_xml(body)
+    text = "\n".join(one[:MAX_TEXT] for one in texts)[:MAX_TEXT]
     code, operation, status = _code(fields), str(fields.get("OperationName") or ""), refusal.http_status
     code = code or _code_in_headers(refusal.headers)
     called, java = _CALLED.search(text), _JAVA.search(text)
@@ -229,11 +232,12 @@ def _code(fields: Mapping[str, Any]) -> str:
             code = value.rpartition("#")[2].strip()
             if re.fullmatch(r"[A-Za-z][\w.:-]{1,79}", code):
                 return code.partition(":")[0]
-    for nested in ("errors", "details"):
-        for one in fields.get(nested) or () if isinstance(fields.get(nested), list) else ():
-            if isinstance(one, Mapping) and (code := _code(one)):
-                return code
-    return ""
+    inner = [
+        one for name in ("errors", "details") if isinstance(fields.get(name), list) for one in fields[name]
+    ]
+    # One level: the vendor's errors do not nest deeper, and a hostile document may.
+    plain = ({**one, "errors": None, "details": None} for one in inner if isinstance(one, Mapping))
+    return next(filter(None, map(_code, plain)), "")
 
 
 def _code_in_headers(headers: Mapping[str, str]) -> str:
