@@ -11,7 +11,7 @@ from cli.executions import Execution
 from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.reconciliation import Reason, pair_up
 from holdfast.domain.states import BatchState, RequestState
-from holdfast.ports import BatchRecord, RequestRecord, StandingMatter
+from holdfast.ports import BatchRecord, ReleaseRecord, RequestRecord, StandingMatter
 from holdfast.steps.files import BatchFiles
 
 RECORDING_COLUMNS = ("expected", "delivered", "secured", "explained", "missing")
@@ -132,13 +132,14 @@ class RequestProgress:
 
 @dataclass(frozen=True, slots=True)
 class MatterProgress:
-    """A matter: its requests from the oldest to the newest, and whether it stands."""
+    """A matter: its requests from the oldest to the newest, whether it stands, and a release under way."""
 
     matter_id: MatterId
     title: str
     status: str
     requests: Sequence[RequestProgress]
     standing: StandingMatter | None
+    release: ReleaseRecord | None = None
 
     @property
     def is_over(self) -> bool:
@@ -174,6 +175,7 @@ class Reader:
             matter.status if matter else "OPEN",
             [self._request(one, on_batch) for one in deployment.requests.of_matter(matter_id)],
             standing,
+            deployment.releases.find(matter_id, matter.release_id) if matter and matter.release_id else None,
         )
 
     def _request(self, record: RequestRecord, on_batch: Callable[[], object]) -> RequestProgress:

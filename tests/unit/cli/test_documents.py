@@ -33,7 +33,7 @@ def shown_commands() -> list[str]:
 
 @pytest.fixture
 def house() -> House:
-    """A matter that is preserved, whose conversations have the ids of the documents, and a planned release."""
+    """A matter that is preserved, with a planned release; a conversation has the id of the documents."""
     house = held()
     house.seal_custody()
     assert house.open_release().outcome == "OPENED"

@@ -11,7 +11,7 @@ from holdfast.domain.states import BatchState, RequestState
 from holdfast.ports import ParkedMessage
 from tests.events import load_event
 from tests.fakes.clock import NOON
-from tests.fakes.house import DEADLINE, MATTER, House
+from tests.fakes.house import DEADLINE, MATTER, RELEASE_EXECUTION, House
 from tests.fakes.story import deliver, end_job, exported, held, opened, planned, reconciled
 from tests.unit.cli.deployment import HouseDeployment, run
 
@@ -231,3 +231,22 @@ def test_conversations_that_the_platform_protects_are_counted_while_they_are_bei
     assert request["state"] == RequestState.HELD
     assert request["held_at_platform"] == 2
     assert request["waits_for"] == "the verdict"
+
+
+def test_a_release_under_way_is_shown_with_what_it_waits_for() -> None:
+    house = held()
+    house.seal_custody()
+    before = run(house, "status", MATTER)
+    assert house.open_release().outcome == "OPENED"
+    house.release_runs.alive.add(RELEASE_EXECUTION)
+    opened_only = run(house, "status", MATTER)
+    assert house.plan_release().status == "PLANNED"
+
+    shown = run(house, "status", MATTER)
+
+    assert before.document["matters"][0]["release"] is None
+    assert opened_only.document["matters"][0]["release"]["waits_for"] == "its plan"
+    release = shown.document["matters"][0]["release"]
+    assert (release["release_id"], release["state"]) == ("REL-1", "PLANNED")
+    assert "2 of 2 conversations" in shown.page
+    assert "another person: holdfast approve, by " in shown.page
