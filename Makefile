@@ -63,6 +63,11 @@ bench: .venv/.stamp ## what large matters take in memory and time; it judges not
 	PYTHONPATH=layers/holdfast $(python) -m tests.performance.large_matter
 	PYTHONPATH=layers/holdfast $(python) -m tests.performance.report_page
 
+.PHONY: tamper
+COUNT ?= 10000
+tamper: .venv/.stamp ## change a custody package in ten thousand ways, and have the verifier find each: [COUNT=...]
+	PYTHONPATH=layers/holdfast $(python) -m tests.tampering "$(COUNT)"
+
 # --- environments ----------------------------------------------------------------------------------------
 # One each, since these tools pin versions that do not fit together. A stamp file makes the second run instant.
 # Trust what the machine trusts: uv's own list knows no company proxy.

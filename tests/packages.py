@@ -30,28 +30,32 @@ PAPERS: Mapping[str, bytes] = {
 TAGS = ("bagit.txt", "bag-info.txt", "fetch.txt", "manifest-sha256.txt")
 
 
-def sealed_matter() -> House:
-    """Preserve a matter in three seals: a request, what came late, and a second request."""
-    house = planned((1, 2), (3, 4))
+def sealed_matter(first: int = 1) -> House:
+    """Preserve a matter in three seals: a request, what came late, and a second request.
+
+    Its six conversations are numbered from the first.
+    """
+    one, two, three, four, five, six = range(first, first + 6)
+    house = planned((one, two), (three, four))
     end_job(house, 0, total=2)
-    end_job(house, 1, total=2, failed=[(4, 0)])
-    for number in (1, 2, 3):
+    end_job(house, 1, total=2, failed=[(four, 0)])
+    for number in (one, two, three):
         deliver(house, number, media=f"media {number}".encode())
-    house.holds.refusing = {conversation_id(2): RefusalKind.CAP_REACHED}
+    house.holds.refusing = {conversation_id(two): RefusalKind.CAP_REACHED}
     conclude(house)
-    deliver(house, 1, 7)
-    house.secure_objects(messages(house, house.evidence.put(key_of(3, "notes.txt"))))
+    deliver(house, one, 7)
+    house.secure_objects(messages(house, house.evidence.put(key_of(three, "notes.txt"))))
     assert house.seal_matter().done
     second = house.for_request(MATTER, "R-2:20260301T000000Z")
     second.clock.forward(timedelta(days=1))
     event = load_event("discovery_requested")
     event["detail"]["request_id"] = second.run.request_id
     assert second.open_request(event).outcome == "OPENED"
-    second.scope_source.pages = [conversations(5, 6)]
+    second.scope_source.pages = [conversations(five, six)]
     second.batch_size = 2
     assert second.read_scope_pages().status == "DONE"
     end_job(second, total=2)
-    for number in (5, 6):
+    for number in (five, six):
         deliver(second, number)
     conclude(second)
     return house

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from holdfast.domain.custody import Fact
 from holdfast.domain.ids import MatterId
 from holdfast.domain.merkle import leaf_hash
-from holdfast.domain.seals import Folder, PublicKey, SealedLog
+from holdfast.domain.seals import Folder, PublicKey, SealedLog, in_lower_half
 from holdfast.evidence.entries import entry_bytes
 from holdfast.ports import Entry
 from tests.fakes.effects import Effects
@@ -78,4 +78,4 @@ class SignerInMemory:
 
     def sign(self, message: bytes) -> bytes:
         self.effects.happen("signed", "")
-        return self._private.sign(message, ec.ECDSA(SHA256()))
+        return in_lower_half(self._private.sign(message, ec.ECDSA(SHA256())))

@@ -8,7 +8,11 @@ from typing import Any
 import botocore.session
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from moto import mock_aws
@@ -23,6 +27,7 @@ from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import ExportJobId, MatterId, RequestId, batch_id
 from holdfast.domain.merkle import leaf_hash
 from holdfast.domain.seals import Folder, SealedLog
+from holdfast.evidence.verifier import P256_ORDER
 from holdfast.ports import Claim, ClaimBook, ReceiptBook, SealBook, Signer
 from tests.fakes.clock import NOON
 from tests.fakes.ledger import ConversationsInMemory
@@ -192,7 +197,7 @@ def signer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         yield KmsSigner(kms, key_id=key["Arn"])
 
 
-@pytest.mark.parametrize("size", [0, 1, 10_000])  # KMS itself takes no more than 4,096
+@pytest.mark.parametrize("size", [*range(20), 10_000])  # KMS itself takes no more than 4,096
 def test_a_signature_is_over_the_sha256_of_the_message(signer: Signer, size: int) -> None:
     message = b"m" * size
 
@@ -201,6 +206,9 @@ def test_a_signature_is_over_the_sha256_of_the_message(signer: Signer, size: int
     key = load_pem_public_key(signer.public_key().pem)
     assert isinstance(key, EllipticCurvePublicKey)
     key.verify(signature, message, ECDSA(SHA256()))
+    r, s = decode_dss_signature(signature)
+    assert s <= P256_ORDER // 2
+    assert signature == encode_dss_signature(r, s)
 
 
 def test_a_key_is_known_by_the_hash_of_its_der(signer: Signer) -> None:

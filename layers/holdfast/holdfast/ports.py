@@ -1115,7 +1115,7 @@ class Signer(Protocol):
         """Give the public half."""
 
     def sign(self, message: bytes) -> bytes:
-        """Sign the SHA-256 of a message; the answer is DER."""
+        """Sign the SHA-256 of a message; the answer is DER, its second number in the lower half."""
 
 
 # --- the buckets

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from holdfast.domain.seals import PublicKey
+from holdfast.domain.seals import PublicKey, in_lower_half
 
 
 class KmsSigner:
@@ -18,11 +18,11 @@ class KmsSigner:
         return PublicKey(self._key_id, self._client.get_public_key(KeyId=self._key_id)["PublicKey"])
 
     def sign(self, message: bytes) -> bytes:
-        """Have the digest signed: a statement may be longer than what KMS takes."""
+        """Have the digest signed, since a message may be longer than what KMS takes."""
         signature: bytes = self._client.sign(
             KeyId=self._key_id,
             Message=hashlib.sha256(message).digest(),
             MessageType="DIGEST",
             SigningAlgorithm="ECDSA_SHA_256",
         )["Signature"]
-        return signature
+        return in_lower_half(signature)

@@ -103,6 +103,24 @@ class PublicKey:
         return f"keys/{self.sha256}.pem"
 
 
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256's group
+
+
+def in_lower_half(signature: bytes) -> bytes:
+    """Write an ECDSA signature (DER, P-256) in the one of its two forms whose second number is the smaller.
+
+    From (r, s) anybody can make (r, order - s), which is as valid. Without a rule which of them it is, a
+    signature could be changed and nothing would show it.
+    """
+    r_length = signature[3]
+    r, s = signature[4 : 4 + r_length], int.from_bytes(signature[6 + r_length :])
+    second = min(s, _ORDER - s)
+    # A leading zero byte where the number would pass for a negative one.
+    s_bytes = second.to_bytes(second.bit_length() // 8 + 1)
+    numbers = b"\x02" + bytes([len(r)]) + r + b"\x02" + bytes([len(s_bytes)]) + s_bytes
+    return b"\x30" + bytes([len(numbers)]) + numbers
+
+
 def _in_lines(der: bytes) -> bytes:
     text = base64.b64encode(der)
     return b"".join(text[start : start + 64] + b"\n" for start in range(0, len(text), 64))

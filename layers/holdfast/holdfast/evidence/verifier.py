@@ -9,9 +9,9 @@ The second shows for one object that it is in the log, and tells nothing of the 
 It needs Python 3.11 or later and the library `cryptography` (pip install cryptography). What it looks at, in
 this order; the first thing that is wrong is named first:
 
- 1. the folder: plain files only, none too many, none missing, no name that leads out of it
- 2. the bag (RFC 8493): every file has the SHA-256 that the manifests say; the list of all files has the
-    SHA-256 that package.json says, which is signed
+ 1. the folder: plain files only
+ 2. the bag (RFC 8493), from above: package.json is signed; the list of the lists has the SHA-256 that it
+    says, the lists have what that says, and every file what the lists say; none too many, none missing
  3. the seals: numbered 1, 2, 3 ...; each names the SHA-256 of the one before, and is signed
  4. the segments: every entry is canonical JSON (RFC 8785) and stands there once; each segment is what its
     seal says, and the Merkle root (RFC 9162) over all entries so far is the seal's: so the log only grew
@@ -60,6 +60,7 @@ LONGEST_LINE, LARGEST_STATEMENT = 16 << 20, 64 << 20
 CHUNK = 1 << 20
 MOST_FAULTS = 10_000  # that are kept; all are counted
 LARGEST_INTEGER = 2**53 - 1
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 type Advance = Callable[[int], object]
 """Told how many bytes more have been read."""
@@ -178,6 +179,7 @@ class PublicKey:
 
     key: Any
     sha256: str
+    pem: bytes
 
     @classmethod
     def read(cls, content: bytes) -> "PublicKey":
@@ -196,20 +198,25 @@ class PublicKey:
             raise Unreadable("is no public key") from None
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise Unreadable("is no key for ECDSA on P-256")
-        der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        return cls(key, hashlib.sha256(der).hexdigest())
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        der, pem = (
+            key.public_bytes(one, form) for one in (serialization.Encoding.DER, serialization.Encoding.PEM)
+        )
+        return cls(key, hashlib.sha256(der).hexdigest(), pem)
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
         """Tell whether a signature (DER) over the SHA-256 of some bytes is this key's."""
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
         from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: PLC0415
 
         try:
             self.key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
+            # Of a signature's two forms, one is ours: else it could be changed into the other.
+            return bool(decode_dss_signature(signature)[1] <= P256_ORDER // 2)
         except InvalidSignature:
             return False
-        return True
 
 
 # --- many digests in little memory
@@ -422,19 +429,21 @@ class Bag:
 
     def __init__(self, folder: Folder) -> None:
         self._folder, self._report = folder, folder.report
-        self.tag_manifest_sha256 = ""
         self.media_here = self.media_away = 0
         self._files = self._size_bytes = 0
         self._names = Digests()
 
-    def check(self) -> None:
-        """Check the bag but for the signature over it."""
+    def check(self, signed_sha256: str | None) -> None:
+        """Check the bag, from the list that was signed down to every file."""
         folder, report = self._folder, self._report
         for path in sorted(ROOT - folder.sizes.keys()):
             report.fault(path, "is missing")
         for path in folder.sizes:
             if path not in ROOT and not path.startswith("data/"):
                 report.fault(path, "is not part of a package, and nothing vouches for it")
+        if signed_sha256 and TAG_MANIFEST in folder and folder.sha256(TAG_MANIFEST) != signed_sha256:
+            problem = f"is not the list that was signed with {PACKAGE}: files were changed, and the lists too"
+            report.fault(TAG_MANIFEST, problem)
         if DECLARATION in folder and folder.small(DECLARATION) != BAGIT:
             report.fault(DECLARATION, "does not declare a bag of version 1.0 in UTF-8")
         if TAG_MANIFEST in folder:
@@ -443,7 +452,6 @@ class Bag:
             self._check_payload()
 
     def _check_tags(self) -> None:
-        self.tag_manifest_sha256 = self._folder.sha256(TAG_MANIFEST)
         listed: dict[str, str] = {}
         for number, sha256, path in self._entries(TAG_MANIFEST):
             if path in listed or path not in LISTED_TAGS:
@@ -572,10 +580,10 @@ class Chain:
         self._folder, self._report, self._key = folder, folder.report, key
         self.log = Log()
 
-    def check(self) -> Log:
-        """Check every seal and segment."""
+    def check(self, signed_seals: int) -> Log:
+        """Check every seal and segment; what is signed may say how many there are."""
         seals = [path for path in self._folder.under("data/seals/") if path.endswith(".json")]
-        count = len(seals)
+        count = max(len(seals), signed_seals)
         expected = {
             f"data/seals/{number:06d}{end}" for number in range(1, count + 1) for end in (".json", ".sig")
         }
@@ -600,7 +608,7 @@ class Chain:
     def _seal(self, number: int, previous: str | None) -> dict[str, Any]:
         path = f"data/seals/{number:06d}.json"
         self.log.seal_sha256s.append(self._folder.sha256(path) if path in self._folder else "")
-        statement = signed_statement(self._folder, path, self._key, "holdfast-seal/1", SEAL_FIELDS)
+        statement, _ = signed_statement(self._folder, path, self._key, "holdfast-seal/1", SEAL_FIELDS)
         if not statement:
             return {}
         if statement["sequence"] != number:
@@ -683,22 +691,23 @@ class Chain:
 
 def signed_statement(
     folder: Folder, path: str, key: PublicKey | None, form: str, fields: set[str]
-) -> dict[str, Any]:
-    """Read a statement and check its signature; empty if it cannot be read."""
+) -> tuple[dict[str, Any], bool]:
+    """Read a statement, empty if it cannot be read, and tell whether the key has signed it."""
     report, signature_path = folder.report, path.removesuffix("json") + "sig"
     content = (folder.small(path) if path in folder else None) or b""
     signature = folder.small(signature_path) if signature_path in folder else None
-    if key and content and signature is not None and not key.has_signed(content, signature):
+    is_signed = key is not None and signature is not None and key.has_signed(content, signature)
+    if key and content and signature is not None and not is_signed:
         report.fault(signature_path, f"is not the key's signature over {path}: one of the two was changed")
     try:
         statement = _statement(content, form, fields)
     except Unreadable as unreadable:
         if path in folder:
             report.fault(path, str(unreadable))
-        return {}
+        return {}, False
     if key and _member(statement["key"], "public_key_sha256") != key.sha256:
         report.fault(path, "names another key than the one that it is checked with")
-    return statement
+    return statement, is_signed
 
 
 def _statement(content: bytes, form: str, fields: set[str]) -> dict[str, Any]:
@@ -861,15 +870,16 @@ def verify(
     folder = Folder(root, report)
     segments = sum(folder.sizes[path] for path in folder.under("data/segments/"))
     folder.advance = started(sum(folder.sizes.values()) + segments)
-    bag = Bag(folder)
-    bag.check()
     own_key = _own_key(folder)
     pinned = PublicKey.read(key) if key is not None else None
     if pinned and own_key and pinned.sha256 != own_key.sha256:
         report.fault(PUBLIC_KEY, f"is not the key that was given; it is {own_key.sha256}")
     used = pinned or own_key
-    package = _package(folder, bag, used)
-    log = Chain(folder, used).check()
+    package, is_signed = signed_statement(folder, PACKAGE, used, "holdfast-package/1", PACKAGE_FIELDS)
+    bag = Bag(folder)
+    bag.check(package.get("tagmanifest_sha256"))
+    signed_seals = _member(package.get("seal"), "sequence") if is_signed else 0
+    log = Chain(folder, used).check(signed_seals if isinstance(signed_seals, int) else 0)
     _hold_together(report, package, log)
     if log.is_readable:
         Requests(folder, log).check()
@@ -895,21 +905,16 @@ def verify(
 
 def _own_key(folder: Folder) -> PublicKey | None:
     content = folder.small(PUBLIC_KEY)
+    if content is None:
+        return None
     try:
-        return PublicKey.read(content) if content is not None else None
+        key = PublicKey.read(content)
     except Unreadable as unreadable:
         folder.report.fault(PUBLIC_KEY, str(unreadable))
         return None
-
-
-def _package(folder: Folder, bag: Bag, key: PublicKey | None) -> dict[str, Any]:
-    package = signed_statement(folder, PACKAGE, key, "holdfast-package/1", PACKAGE_FIELDS)
-    if package and package["tagmanifest_sha256"] != bag.tag_manifest_sha256:
-        folder.report.fault(
-            TAG_MANIFEST,
-            f"is not the list that was signed with {PACKAGE}: files were changed, and the manifests too",
-        )
-    return package
+    if content != key.pem:
+        folder.report.fault(PUBLIC_KEY, "is not written as every such key is: it was changed")
+    return key
 
 
 def _hold_together(report: Report, package: dict[str, Any], log: Log) -> None:
