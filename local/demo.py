@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from rich.console import Console
 
 from local.display import Display, display_for
 from local.emulator.process import ROOT
-from local.genesys.scenario import DEFAULT, Scenario, load_scenario
+from local.genesys.scenario import DEFAULT, Event, Scenario, load_scenario
 from local.outcome import Package, Run, print_summary, shortfalls, summarise
 from local.progress import Progress, read_progress
+from local.releases import read_releases, ready, release_id_of, summarise_releases
 from local.world import FAILURES, World, description_of
 
 TICK_S, LONGEST_TICK_S = 0.5, 2.0
@@ -77,12 +78,14 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
         display.begin("package")
         _fetch_custody(world, out)
         packages = _bring_packages(world, out)
+        released = summarise_releases(world) if _has_releases(scenario) else {}
         calls, struck_events = world.emulator.calls(), world.emulator.struck_events()
     summary = summarise(
         scenario, finished.runs, finished.progress.requests, finished.progress.standing_matters,
         time_s=time.monotonic() - started, aws_calls=calls, genesys_requests=out / "genesys-requests.jsonl",
         struck_events=struck_events,
     )  # fmt: skip
+    summary |= released
     unmet = [*shortfalls(scenario, summary), *(one.fault for one in packages if one.fault)]
     summary["ok"] = not unmet
     (out / "aws-calls.json").write_text(json.dumps(calls, indent=2, sort_keys=True) + "\n")
@@ -100,44 +103,87 @@ def _clear(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
+@dataclass(slots=True)
+class _Sent:
+    """How many events of each kind were sent."""
+
+    requests: int = 0
+    standing: int = 0
+    releases: int = 0
+    approvals: int = 0
+    release_ids: set[str] = field(default_factory=set)
+
+    def note(self, event: Event) -> None:
+        if event.is_standing:
+            self.standing += event.repeat
+        elif event.is_release:
+            self.releases += event.repeat
+            self.release_ids.add(str(release_id_of(event)))
+        elif event.is_approval:
+            self.approvals += event.repeat
+        else:
+            self.requests += event.repeat
+
+
 def _run(world: World, scenario: Scenario, display: Display) -> Finished:
     started = time.monotonic()
     due = sorted(scenario.events, key=lambda event: event.after_s)
     is_standing = any(event.is_standing for event in due)
-    sent, told, last_sent, are_over = 0, 0, started, True
+    sent, last_sent, are_over = _Sent(), started, True
     while True:
         now = time.monotonic()
         recorded = _ended(world, "KeepStandingMatterArn") if is_standing else 0
         # The bus promises no order: who closes a standing matter waits until it is opened.
-        while due and now - started >= due[0].after_s and recorded >= told:
+        while due and now - started >= due[0].after_s and recorded >= sent.standing:
             if due[0].after_the_runs and not are_over:
                 break
-            event, are_over = due.pop(0), False
-            for _ in range(event.repeat):
-                world.send(event.detail, source=event.source, detail_type=event.detail_type)
-            if event.is_standing:
-                told += event.repeat
-            else:
-                sent += event.repeat
-            last_sent = now
+            if not _send(world, due[0], sent):
+                break
+            last_sent, are_over = now, False
+            due.pop(0)
         # In this order: what a run has written down is there when it has ended.
         runs = tuple(_runs(world))
+        are_released = not _has_releases(scenario) or _are_released(world, sent)
         progress = read_progress(world)
         reading_s = time.monotonic() - now
         display.show(progress.counts)
-        are_over = len(runs) >= sent and all(run.status != "RUNNING" for run in runs)
-        is_settled = not due and recorded >= told and all(run.status != "RUNNING" for run in runs)
+        are_ended = all(run.status != "RUNNING" for run in runs) and are_released
+        are_over = len(runs) >= sent.requests and are_ended
+        is_settled = not due and recorded >= sent.standing and are_ended
         if is_settled and is_standing:
             asked = world.look_after_standing_matters()["asked"]
-            sent, last_sent, is_settled = sent + asked, now if asked else last_sent, not asked
+            sent.requests, is_settled = sent.requests + asked, not asked
+            last_sent = now if asked else last_sent
             progress = read_progress(world)
-        if is_settled and (len(runs) >= sent or now - last_sent > _SETTLE_S):
+        if is_settled and (len(runs) >= sent.requests or now - last_sent > _SETTLE_S):
             return Finished(runs, progress)
         if now - started > LONGEST_RUN_S:
             running = [run.execution_arn for run in runs if run.status == "RUNNING"]
             raise RunTookTooLong(f"After {LONGEST_RUN_S:.0f} s there still run: {', '.join(running)}")
         # Who watches must not slow down what is watched.
         time.sleep(min(max(TICK_S, 5 * reading_s), LONGEST_TICK_S))
+
+
+def _send(world: World, event: Event, sent: _Sent) -> bool:
+    """Send an event as often as it says, but an approval not before its plan and the approval before it."""
+    if event.is_approval and read_releases(world).judged < sent.approvals:
+        return False
+    detail = ready(world, event, sent.release_ids)
+    if detail is None:
+        return False
+    for _ in range(event.repeat):
+        world.send(detail, source=event.source, detail_type=event.detail_type)
+    sent.note(event)
+    return True
+
+
+def _are_released(world: World, sent: _Sent) -> bool:
+    found = read_releases(world)
+    return found.runs >= sent.releases and found.judged >= sent.approvals and not found.are_running
+
+
+def _has_releases(scenario: Scenario) -> bool:
+    return any(event.is_release or event.is_approval for event in scenario.events)
 
 
 def _ended(world: World, machine: str) -> int:

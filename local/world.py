@@ -39,6 +39,7 @@ WAIT_SCALE = 0.05
 SIMULATOR_DEADLINE_S = 30.0
 
 HOME = ROOT / "build/world"
+_BUSES = {"HoldReleaseRequested": "ReleaseBus", "HoldReleaseApproved": "ApprovalBus"}
 _DESCRIPTION = HOME / "world.json"
 _LOCK = HOME / "lock"
 _LOG = HOME / "world.log"
@@ -154,9 +155,9 @@ class World:
         return self._clients[service]
 
     def send(self, detail: object, *, source: str, detail_type: str) -> None:
-        """Put one event on the request bus."""
+        """Put one event on the bus of its type: releases and approvals have their own."""
         entry = {
-            "EventBusName": self.outputs["RequestBus"],
+            "EventBusName": self.outputs[_BUSES.get(detail_type, "RequestBus")],
             "Source": source,
             "DetailType": detail_type,
             "Detail": json.dumps(detail),
@@ -203,6 +204,8 @@ class World:
             "SealRetentionDays": "1",
             "DeliveryDeadlineSeconds": "60",  # nobody watches a demo for days
             "JobDeadlineSeconds": "120",
+            "ReleaseApprovalSeconds": "120",
+            "ReleaseCoolOffSeconds": "1",
             "SecureObjectsConcurrency": "3",  # on two cores, more only start up in each other's way
             **scenario.parameters,
             **self._parameters,

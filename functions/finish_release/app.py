@@ -16,6 +16,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         releases=bootstrap.release_requests(),
         claims=bootstrap.claims(),
         records=bootstrap.record_files(),
+        seals=bootstrap.seals(),
         clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )

@@ -123,7 +123,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event for the request bus; `detail` is sent as it stands, right or wrong."""
+    """One event for the bus of its type; `detail` is sent as it stands, right or wrong."""
 
     detail: Any
     after_s: float = 0.0
@@ -136,6 +136,16 @@ class Event:
     def is_standing(self) -> bool:
         """Whether it opens or closes a standing matter, and so starts no run by itself."""
         return self.detail_type.startswith("StandingMatter")
+
+    @property
+    def is_release(self) -> bool:
+        """Whether it asks for a release."""
+        return self.detail_type == "HoldReleaseRequested"
+
+    @property
+    def is_approval(self) -> bool:
+        """Whether it approves one."""
+        return self.detail_type == "HoldReleaseApproved"
 
 
 @dataclass(frozen=True, slots=True)

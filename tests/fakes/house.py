@@ -683,12 +683,13 @@ class House:
             telemetry=self.telemetry,
         )
 
-    def finish_release(self, progress: ReleaseProgress | ReleaseFinished | None = None) -> ReleaseFinished:
+    def finish_release(self, progress: ReleaseFinished | None = None) -> ReleaseFinished:
         return finish_release(
             self._release_cursor(progress),
             releases=self.releases,
             claims=self.conversations,
             records=self.records,
+            seals=self.seals,
             clock=self.clock,
             telemetry=self.telemetry,
         )

@@ -18,10 +18,11 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from holdfast.contracts.compliance import read_manifest
-from holdfast.contracts.steps import Preflighted, Run
+from holdfast.contracts.steps import Preflighted, ReleaseRun, Run
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.ids import ExportJobId, MatterId, RequestId
 from holdfast.domain.manifest import Manifest
+from holdfast.domain.release import NOBODY
 from holdfast.genesys.compliance.exports import ComplianceExportJobs
 from holdfast.genesys.compliance.holds import LegalHolds
 from holdfast.genesys.compliance.setup import ComplianceSetup
@@ -188,6 +189,19 @@ class Rehearsal:
             return Ended("", failed.error, failed.cause, {})
         return Ended(sealed["verdict"], "", sealed["headline"], sealed["summary"])
 
+    def release(self, event: Mapping[str, Any]) -> Any:
+        """Send a release's event, and follow its run to the end.
+
+        Raises:
+            Failed: the release was refused, or broke off.
+        """
+        detail = event["detail"]
+        self.house.release = ReleaseRun(
+            matter_id=detail.get("matter_id", NOBODY), release_id=detail["release_id"]
+        )
+        self.house.run = Run(matter_id=self.house.release.matter_id, request_id=self.house.run.request_id)
+        return self._execute("release_hold", event)
+
     def _execute(self, machine: str, given: Any) -> Any:
         definition = json.loads((MACHINES / f"{machine}.asl.json").read_text())
         return self._follow(definition, given, self._arn())
@@ -294,6 +308,8 @@ class Rehearsal:
         match name:
             case "OpenRequest":
                 return self.house.open_request(given["event"], given["execution_arn"])
+            case "OpenRelease":
+                return self.house.open_release(given["event"], given["execution_arn"])
             case "Preflight":
                 return self.house.preflight(
                     lambda: self._setup.findings(MatterId(MATTER)),

@@ -18,6 +18,7 @@ PROGRAM_OF = {
     "RecordStandingFailure": "record_failure",
     "RecordResolutionFailure": "record_failure",
     "RecordReleaseFailure": "record_failure",
+    "SealRelease": "seal_matter",
     "RecordApprovalFailure": "record_failure",
 }
 # Invoked by an operator, and by nothing else.

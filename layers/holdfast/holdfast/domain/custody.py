@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from holdfast.domain.evidence_key import Role
-from holdfast.domain.ids import ConversationId, MatterId, RecordingId, RequestId
+from holdfast.domain.ids import ConversationId, MatterId, RecordingId, ReleaseId, RequestId
 from holdfast.domain.media import Medium
 from holdfast.domain.moments import to_text
 from holdfast.domain.ulid import ulid
@@ -187,6 +187,36 @@ class Account:
             "request_sha256": self.request_sha256,
             "files": [asdict(file) for file in self.files],
             "summary": dict(self.summary),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What became of a release, by its certificate: who asked and approved, as they assert, and its files."""
+
+    matter_id: MatterId
+    release_id: ReleaseId
+    at: datetime
+    requested_by: str
+    approved_by: str
+    plan_sha256: str
+    files: Sequence[NamedFile]
+    counts: Mapping[str, int]
+
+    def document(self, nonce: str) -> Mapping[str, Any]:
+        """Compose the entry's document."""
+        return {
+            "format": ENTRY_FORMAT,
+            "kind": "release",
+            "nonce": nonce,
+            "matter_id": self.matter_id,
+            "release_id": self.release_id,
+            "at": to_text(self.at),
+            "requested_by": self.requested_by,
+            "approved_by": self.approved_by,
+            "plan_sha256": self.plan_sha256,
+            "files": [asdict(file) for file in self.files],
+            "counts": dict(self.counts),
         }
 
 

@@ -78,7 +78,7 @@ _OUT_OF_TURN = {
     ReleaseState.APPROVED: "the release is approved already",
     ReleaseState.RELEASING: "the release is approved already, and under way",
     ReleaseState.RELEASED: "the release is done",
-    ReleaseState.REFUSED: "the release was refused; ask for another",
+    ReleaseState.REFUSED: "the release was refused: ask for another",
 }
 
 

@@ -6,13 +6,23 @@ from dataclasses import replace
 
 from holdfast.contracts.release import HoldReleaseRequested
 from holdfast.contracts.steps import ReleaseCursor, ReleaseFinished
-from holdfast.domain.custody import EventType
+from holdfast.domain.custody import EventType, Released
 from holdfast.domain.ids import MatterId
 from holdfast.domain.release import NOBODY, PlannedConversation
 from holdfast.domain.states import PlatformHold, ReleaseState
 from holdfast.domain.waits import MIN_WAIT_S
 from holdfast.errors import LedgerContention, LedgerRuleBroken
-from holdfast.ports import ClaimBook, Clock, Dossier, RecordFiles, ReleaseRecord, ReleaseRequests, Telemetry
+from holdfast.ports import (
+    ClaimBook,
+    Clock,
+    Dossier,
+    RecordFile,
+    RecordFiles,
+    ReleaseRecord,
+    ReleaseRequests,
+    SealBook,
+    Telemetry,
+)
 from holdfast.steps.pool import for_each
 from holdfast.steps.release_files import Certificate, Outcome, Part, PartHeader, ReleaseFiles
 from holdfast.steps.release_parts import Walk
@@ -24,6 +34,7 @@ def finish_release(
     releases: ReleaseRequests,
     claims: ClaimBook,
     records: RecordFiles,
+    seals: SealBook,
     clock: Clock,
     telemetry: Telemetry,
 ) -> ReleaseFinished:
@@ -39,7 +50,8 @@ def finish_release(
     onward = walk.onward()
     if onward.status != "DONE":
         return ReleaseFinished(status="MORE", number=onward.number, sha256=onward.sha256, wait_s=MIN_WAIT_S)
-    _, file = walk.files.write_certificate(_certificate(walk, part, clock))
+    given, file = walk.files.write_certificate(_certificate(walk, part, clock))
+    seals.add_fact(release.matter_id, f"RELEASE#{release.release_id}", _entry(walk, given, file))
     ended = replace(release, state=ReleaseState.RELEASED, certificate=file)
     if not releases.end(release, ended):
         raise LedgerContention(f"release {release.release_id} was written by somebody else meanwhile")
@@ -105,7 +117,7 @@ def _is_lift(canonical: bytes, release_id: str) -> bool:
 
 def _certificate(walk: Walk, part: Part[Outcome], clock: Clock) -> Certificate:
     release, plan, approval = walk.release, walk.plan, walk.release.approval
-    if release.plan is None or approval is None:
+    if approval is None:
         raise LedgerRuleBroken(f"expected release {release.release_id} to be approved, found no approval")
     request = HoldReleaseRequested.model_validate_json(release.body)
     return Certificate(
@@ -115,8 +127,8 @@ def _certificate(walk: Walk, part: Part[Outcome], clock: Clock) -> Certificate:
         reason=request.reason,
         requested_by=request.requested_by,
         requested_at=release.opened_at,
-        plan_key=release.plan.key,
-        plan_sha256=release.plan.sha256,
+        plan_key=walk.record.key,
+        plan_sha256=walk.record.sha256,
         approved_by=approval.approved_by,
         approved_at=approval.at,
         approval_event_id=approval.event_id,
@@ -125,6 +137,20 @@ def _certificate(walk: Walk, part: Part[Outcome], clock: Clock) -> Certificate:
         last_outcome_sha256=part.sha256,
         counts=part.header.counts,
         stays_for=part.header.stays_for,
+    )
+
+
+def _entry(walk: Walk, given: Certificate, file: RecordFile) -> Released:
+    """Compose what the matter's log says of the release."""
+    return Released(
+        matter_id=given.matter_id,
+        release_id=given.release_id,
+        at=given.released_at,
+        requested_by=given.requested_by,
+        approved_by=given.approved_by,
+        plan_sha256=given.plan_sha256,
+        files=walk.files.named(walk.record, file),
+        counts=given.counts,
     )
 
 

@@ -5,14 +5,14 @@ of the one before, so that the last one's hash, which stands in `plan.json`, sta
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from pydantic import TypeAdapter
 
-from holdfast.domain.custody import ObjectVersion
+from holdfast.domain.custody import NamedFile, ObjectVersion
 from holdfast.domain.ids import ConversationId, MatterId, ReleaseId
 from holdfast.domain.release import PlannedConversation
 from holdfast.errors import ReleasePlanChanged
@@ -162,6 +162,22 @@ class PartFiles[Line]:
             )
         return part
 
+    def named(self, count: int) -> Iterator[NamedFile]:
+        """Name the parts there are, with what their bytes say.
+
+        Raises:
+            ReleasePlanChanged: one is missing.
+        """
+        for number in range(count):
+            key, digest, size_bytes = self._key(number), hashlib.sha256(), 0
+            chunks = self._records.read(key)
+            if chunks is None:
+                raise ReleasePlanChanged(f"expected {key} as it was hashed, found it missing")
+            for chunk in chunks:
+                digest.update(chunk)
+                size_bytes += len(chunk)
+            yield NamedFile(key.rpartition("/")[2], digest.hexdigest(), size_bytes)
+
     def _key(self, number: int) -> str:
         return f"{self._stem}-{number:05d}.jsonl"
 
@@ -202,6 +218,16 @@ class ReleaseFiles:
             ReleasePlanChanged: it is not the one that was written.
         """
         return _CERTIFICATE.validate_json(self._expect(file.key, file.sha256))
+
+    def named(self, plan: PlanRecord, certificate: RecordFile) -> list[NamedFile]:
+        """Name all files of the release, as whoever takes them away finds them."""
+        content = self._expect(plan.key, plan.sha256)
+        return [
+            NamedFile("plan.json", plan.sha256, len(content)),
+            *self.planned.named(plan.parts),
+            *self.outcome.named(plan.parts),
+            NamedFile("certificate.json", certificate.sha256, certificate.size_bytes),
+        ]
 
     def _expect(self, key: str, sha256: str) -> bytes:
         content = b"".join(self._records.read(key) or ())

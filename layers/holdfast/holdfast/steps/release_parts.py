@@ -11,16 +11,17 @@ from holdfast.domain.release import PlannedConversation
 from holdfast.domain.states import ReleaseState
 from holdfast.domain.waits import MIN_WAIT_S
 from holdfast.errors import LedgerRuleBroken
-from holdfast.ports import RecordFiles, ReleaseRecord, ReleaseRequests
+from holdfast.ports import PlanRecord, RecordFiles, ReleaseRecord, ReleaseRequests
 from holdfast.steps.release_files import Part, Plan, ReleaseFiles
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Where a step stands: the release, its plan, and the part of it that is under way."""
+    """Where a step stands: the release, its plan and its name, and the part of it that is under way."""
 
     cursor: ReleaseCursor
     release: ReleaseRecord
+    record: PlanRecord
     plan: Plan
     part: Part[PlannedConversation]
     files: ReleaseFiles
@@ -43,7 +44,7 @@ class Walk:
         is_last = cursor.number < 0
         number = plan.parts - 1 if is_last else cursor.number
         part = files.planned.expect(number, plan.last_part_sha256 if is_last else cursor.sha256)
-        return cls(cursor, release, plan, part, files)
+        return cls(cursor, release, release.plan, plan, part, files)
 
     def chunks(self, size: int) -> Iterator[tuple[int, Sequence[PlannedConversation]]]:
         """Cut what is left of the part; each chunk with its place."""
