@@ -1,6 +1,5 @@
 """A real browser for the report, where there is one."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +7,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from holdfast.evidence.report import report_chunks
+from local.screenshot import BROWSERS, browser_path
 from tests.unit.evidence.sealed import Story
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 HOSTILE = (
     "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 2'>"
     "\u202eRTL \U0001f600.json"
@@ -19,10 +18,10 @@ HOSTILE = (
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = browser_path()
     if found is None:
         pytest.skip(
-            f"no browser: none of {', '.join(NAMES)} is on PATH (make test tries to install chromium)"
+            f"no browser: none of {', '.join(BROWSERS)} is on PATH (make test tries to install chromium)"
         )
     with sync_playwright() as playwright:
         # As root, Chromium runs without its sandbox or not at all; it opens our own file only.

@@ -3,7 +3,6 @@
 `python -m tests.performance.report_page 50000` makes a report of so many objects and opens it in Chromium.
 """
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ from time import perf_counter
 from playwright.sync_api import Page, sync_playwright
 
 from holdfast.evidence.report import report_chunks
+from local.screenshot import BROWSERS, browser_path
 from tests.unit.evidence.sealed import Story
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Until the browser has drawn what came of it: two frames later.
 _TIMED = """async ([what, argument]) => {
   const list = document.querySelector('[data-list="objects"]');
@@ -37,7 +36,7 @@ _OPENED = """() => [
 
 
 def main(counts: Sequence[int]) -> int:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = browser_path()
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
             story = Story(recordings=count * 50 // 96)  # media and sidecar, and two of 50 are not there
@@ -54,7 +53,7 @@ def main(counts: Sequence[int]) -> int:
                 f" report {made_s:.1f} s, {path.stat().st_size / 1e6:.1f} MB"
             )
             if found is None:
-                print(f"  no browser to open it in: none of {', '.join(NAMES)}")
+                print(f"  no browser to open it in: none of {', '.join(BROWSERS)}")
                 continue
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])

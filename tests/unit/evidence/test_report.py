@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.domain.custody import EventType
 from holdfast.evidence import report
 from holdfast.evidence.report import in_script, report_chunks, visible
-from tests.unit.evidence.sealed import Story
+from tests.unit.evidence.sealed import CLAIMED, Story
 
 HOSTILE = (
     "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -206,6 +207,27 @@ def test_a_matter_with_nothing_in_it_has_a_page_all_the_same() -> None:
 @pytest.mark.parametrize(("recordings", "word"), [(20, "Preserved"), (500, "Incomplete")])
 def test_the_verdict_is_that_of_the_requests(recordings: int, word: str) -> None:
     assert f'<p class="word">{word}</p>' in page_of(Story(recordings=recordings))
+
+
+def test_interference_and_decisions_are_told_with_their_details() -> None:
+    story = Story(recordings=4)
+    story.event(EventType.DRIFT_FOUND, None, CLAIMED, drift="lock_lifted", key="a<b>")
+    story.event(EventType.EXCEPTION_RESOLVED, None, CLAIMED, decided_by="counsel\u202e", explanation=HOSTILE)
+
+    text = "".join(Reader(page_of(story)).text)
+
+    assert "drift: lock_lifted, key: a<b>" in text
+    assert f"decided by: counsel⟨U+202E⟩, explanation: {visible(HOSTILE)}" in text
+
+
+def test_what_was_let_go_is_said() -> None:
+    story = Story(recordings=4)
+    held = page_of(story)
+
+    story.event(EventType.LIFTED, story._conversation(0), CLAIMED)
+
+    assert "a release has lifted the lock" not in held
+    assert "Of 4 of them a release has lifted the lock since" in page_of(story)
 
 
 def test_the_same_seals_make_the_same_page() -> None:

@@ -26,6 +26,8 @@ CREATE TABLE objects(
   PRIMARY KEY(key, version_id)) WITHOUT ROWID;
 CREATE TABLE digests(key TEXT, version_id TEXT, sha256 TEXT, PRIMARY KEY(key, version_id)) WITHOUT ROWID;
 CREATE TABLE happenings(conversation_id TEXT, type TEXT, at_ms INT);
+CREATE TABLE incidents(
+  type TEXT, at_ms INT, conversation_id TEXT, details TEXT, event_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE conversations(
   request INT, conversation_id TEXT, medium TEXT, day TEXT, standing TEXT, reason TEXT,
   PRIMARY KEY(conversation_id, request)) WITHOUT ROWID;
@@ -71,6 +73,8 @@ SELECT * FROM conversations c WHERE c.request =
 """
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,149}")
 INSERT_EVERY = 5_000
+# Interference from outside and its repair, and what people decided about exceptions.
+INCIDENTS = {"drift_found", "drift_repaired", "exception_resolved"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,16 @@ class Exceptional:
     medium: str
     conversation_id: str
     recording_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that is not the ordinary course: what, when (ms since 1970), to whom, and its details."""
+
+    type: str
+    at_ms: int
+    conversation_id: str
+    details: str
 
 
 class Register:
@@ -172,8 +186,12 @@ class Register:
         details = event.get("details", {})
         if event["type"] == "digest_added":
             self._put("digests", (details["key"], details["version_id"], details["sha256"]))
-        at_ms = _milliseconds(event["at"])
-        self._put("happenings", (event.get("conversation_id", ""), event["type"], at_ms))
+        at_ms, conversation_id = _milliseconds(event["at"]), event.get("conversation_id", "")
+        self._put("happenings", (conversation_id, event["type"], at_ms))
+        if event["type"] in INCIDENTS:
+            named = ((name.replace("_", " "), value) for name, value in sorted(details.items()))
+            told = ", ".join(f"{name}: {value}" for name, value in named)
+            self._put("incidents", (event["type"], at_ms, conversation_id, told, event["event_id"]))
 
     def add_account(self, request: int, line: bytes) -> None:
         """Take in one line of a request's account; requests are counted from 1, in the order of the log."""
@@ -228,9 +246,24 @@ class Register:
         cursor = self._database.execute("SELECT * FROM exceptions ORDER BY rowid LIMIT ?", (limit,))
         yield from (Exceptional(*values) for values in cursor)
 
+    def incidents(self, limit: int = -1) -> Iterator[Incident]:
+        """Give what was not the ordinary course, in order."""
+        yield from (
+            Incident(*values)
+            for values in self._database.execute(
+                "SELECT type, at_ms, conversation_id, details FROM incidents"
+                " ORDER BY at_ms, event_id LIMIT ?",
+                (limit,),
+            )
+        )
+
     def count_rows(self) -> int:
         """Count the objects."""
         return self._one("SELECT count(*) FROM rows")
+
+    def count_let_go(self) -> int:
+        """Count the objects whose lock a release has lifted, and nobody set again."""
+        return self._one("SELECT count(*) FROM rows WHERE is_let_go")
 
     def count_exceptions(self) -> int:
         """Count the exceptions."""

@@ -20,10 +20,11 @@ from markupsafe import Markup
 
 from holdfast.evidence import pictures
 from holdfast.evidence.papers import environment, page
-from holdfast.evidence.register import Exceptional, Register, Row, to_moment
+from holdfast.evidence.register import INCIDENTS, Exceptional, Register, Row, to_moment
 from holdfast.evidence.wording import (
     MEDIUM_NAMES,
     duration_in_words,
+    moment_in_words,
     scope_in_words,
     size_in_words,
     text_in_words,
@@ -38,6 +39,7 @@ MOST_EXCEPTIONS = 20_000
 MOST_REQUESTS = 200
 MOST_CUSTODIANS = 1_000
 MOST_SEALS = 500
+MOST_INCIDENTS = 500
 PRINTED_ROWS = 1_000
 
 # Escaped text cannot contain it.
@@ -135,6 +137,7 @@ def _shown(matter: "Matter") -> dict[str, Any]:
         "days": pictures.day_bars(by_day),
         "objects": register.count_rows(),
         "objects_shown": min(MOST_ROWS, register.count_rows()),
+        "let_go": register.count_let_go(),
         "objects_size": register.media_size_bytes(),
         "media_files": register.media_files(),
         "stages": [stage for stage, _ in stages.values()],
@@ -147,6 +150,11 @@ def _shown(matter: "Matter") -> dict[str, Any]:
         ]
         if lags
         else [],
+        "incidents": [
+            (one.type, moment_in_words(to_moment(one.at_ms)), one.conversation_id, one.details)
+            for one in register.incidents(MOST_INCIDENTS)
+        ],
+        "incidents_in_all": sum(register.happenings()[name] for name in INCIDENTS),
         "reasons": register.exceptions_by_reason(),
         "exceptions": register.count_exceptions(),
         "exceptions_shown": min(MOST_EXCEPTIONS, register.count_exceptions()),
