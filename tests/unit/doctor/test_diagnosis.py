@@ -135,7 +135,7 @@ def test_a_denial_that_is_right_is_left_alone(
     )
 
     assert answer.layer is Layer.BUCKET_POLICY
-    assert all("leave the statement" in line for line in answer.remedy)
+    assert all(line.startswith("leave ") for line in answer.remedy)
     assert any(advice in line for line in answer.remedy)
 
 
@@ -266,7 +266,7 @@ def test_what_the_trust_needs_and_nobody_told_is_asked_for() -> None:
     assert any("organisation's id" in line for line in answer.collect_next)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     policies(), policies(with_principals=False, with_conditions=False), st.sampled_from([*PRINCIPALS, WRITER])
 )

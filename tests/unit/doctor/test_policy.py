@@ -131,7 +131,7 @@ def test_where_everything_is_known_it_says_what_a_plain_evaluator_says(
     assert told.effect == naive_iam.verdict(document, action, resource, principal, known)
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(conditions(), contexts(), st.sampled_from(PRINCIPALS))
 def test_conditions_hold_where_a_plain_evaluator_says_so(
     block: dict[str, Any], values: dict[str, tuple[str, ...]], principal: str
@@ -144,7 +144,7 @@ def test_conditions_hold_where_a_plain_evaluator_says_so(
     assert told.effect == naive_iam.verdict(document, "s3:PutObject", BUCKET, principal, known)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(policies(), contexts(), st.data())
 def test_what_is_not_told_never_turns_an_answer_into_another_one(
     document: dict[str, Any], values: dict[str, tuple[str, ...]], data: st.DataObject

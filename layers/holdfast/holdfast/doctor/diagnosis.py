@@ -160,6 +160,17 @@ def diagnose(refusal: Refusal, said: Said) -> Finding:
     return next((one for one in findings if one.kind is not FindingKind.ALL_ALLOW), findings[0])
 
 
+def never_granted(refusal: Refusal, said: Said) -> str:
+    """Say why an access is refused for good, whatever the policies say: evidence is kept."""
+    for action in _actions(refusal, said):
+        if re.match(r"s3:(?:Delete|BypassGovernance)", action, re.IGNORECASE):
+            return "leave it: nobody deletes evidence, and nothing of Holdfast needs to"
+        is_hold = action.lower() == "s3:putobjectlegalhold"
+        if is_hold and dict(_values(refusal.context, action)).get("s3:object-lock-legal-hold") == ("OFF",):
+            return "leave it: only the release may lift a hold"
+    return ""
+
+
 def _judge(refusal: Refusal, said: Said, action: str, role: Policy | None, bucket: Policy | None) -> Finding:
     vendor = is_vendor(refusal, said)
     if not action.startswith("s3:"):
@@ -574,7 +585,7 @@ def _without_deny(deciding: Judged, access: Access, document: Mapping[str, Any] 
     return Mend(
         deciding.statement.position,
         {**statement, "Condition": condition},
-        f"in the bucket's policy, {_shown(deciding)}, exempt this one role: "
+        f"in the bucket's policy, {_shown(deciding)}, exempt this one role, if it is meant to: "
         f"add {json.dumps(shown)} to its Condition",
     )
 

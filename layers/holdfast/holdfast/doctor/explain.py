@@ -7,7 +7,7 @@ from functools import cached_property
 
 from holdfast.doctor import shapes
 from holdfast.doctor.conditions import glob
-from holdfast.doctor.diagnosis import NOTHING, Finding, FindingKind, diagnose, is_vendor
+from holdfast.doctor.diagnosis import NOTHING, Finding, FindingKind, diagnose, is_vendor, never_granted
 from holdfast.doctor.explanation import Confidence, Explanation, Layer, Origin
 from holdfast.doctor.policy import role_of
 from holdfast.doctor.refusal import Refusal
@@ -124,6 +124,7 @@ def _explanation(cause: Cause, case: _Case) -> Explanation:
     confidence = cause.confidence
     if finding.is_presumed and confidence is Confidence.HIGH and not case.said.denial.kind:
         confidence = Confidence.MEDIUM
+    refused_for_good = cause.layer in _GRANTING and never_granted(case.refusal, case.said)
     # A statement that was found makes it needless to ask for its policy.
     is_found = finding.mend or finding.kind is FindingKind.BUCKET_DENIES
     asked = finding.collect if is_found else (*finding.collect, *cause.collect)
@@ -133,11 +134,15 @@ def _explanation(cause: Cause, case: _Case) -> Explanation:
             cause=cause.id,
             title=cause.title,
             evidence=tuple(dict.fromkeys([*_evidence(case, cause), *finding.evidence])),
-            remedy=finding.remedy or tuple(cause.remedy),
+            remedy=(refused_for_good,) if refused_for_good else finding.remedy or tuple(cause.remedy),
             confidence=confidence,
             collect_next=tuple(dict.fromkeys(asked)),
         )
     )
+
+
+# Layers whose remedy is to grant something.
+_GRANTING = frozenset({Layer.BUCKET_POLICY, Layer.IAM_IDENTITY, Layer.INTEGRATION_ROLE})
 
 
 def _is_used(cause: Cause, case: _Case) -> bool:
