@@ -91,7 +91,7 @@ def test_the_canary_that_showed_the_way_is_locked_and_counts_nowhere(
     ]
 
     assert holds == [{"Status": "ON"}] * len(listed)
-    assert len(receipts) == len(listed) == 1
+    assert 0 < len(receipts) == len(listed)
     assert preserved.output["summary"]["warnings"] == []
 
 
