@@ -37,6 +37,7 @@ from local.genesys.server import Simulator
 from tests.fakes.clock import HandDrivenClock
 from tests.fakes.house import MATTER, REQUEST, House
 from tests.fakes.story import messages
+from tests.fakes.wiring import NAMES
 from tests.unit.genesys.doubles import MemoryTokenStore
 
 MACHINES = Path(__file__).parents[2] / "statemachines"
@@ -123,6 +124,8 @@ class Rehearsal:
             self.transport(),
             organization_id=organization.id,
             integration_id=organization.integration_id,
+            bucket=NAMES.evidence_bucket,
+            writer_role_arn=NAMES.writer_role_arn,
         )
         self.clock.meanwhile = self.simulator.deliver_due
         self.began_at = self.clock.now()

@@ -34,6 +34,7 @@ from holdfast.genesys.compliance.holds import LegalHolds
 from holdfast.genesys.compliance.setup import REQUIRED_SCOPES, ComplianceSetup
 from holdfast.ports import ExportSelection, Finding, HoldRefusal, RefusalKind
 from local.genesys.media import MediaFile
+from tests.fakes.wiring import NAMES
 from tests.integration.test_platform_dialect import EVERYTHING, MATTER, NOW, UNKNOWN, Tenant, group
 
 EXPORT, JOBS = "/api/v2/recordings/bulkexport", "/api/v2/recordings/jobs"
@@ -88,6 +89,8 @@ class ComplianceTenant(Tenant):
             self.transport_of(role),
             organization_id=self.organization.id,
             integration_id=self.organization.integration_id,
+            bucket=NAMES.evidence_bucket,
+            writer_role_arn=NAMES.writer_role_arn,
         )
         return setup.findings(MatterId(matter))
 

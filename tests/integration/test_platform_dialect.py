@@ -42,6 +42,7 @@ from local.genesys.media import MediaFile
 from local.genesys.organisation import Conversation as Held
 from local.genesys.scenario import parse_scenario
 from local.genesys.server import Simulator
+from tests.fakes.wiring import NAMES
 from tests.unit.genesys.doubles import MemoryTokenStore, Sleeper
 
 ADA, BEN, CYD = (f"0a6f0d1e-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
@@ -102,6 +103,8 @@ class Tenant:
         settings = {
             "organization_id": self.organization.id,
             "integration_id": self.organization.integration_id,
+            "bucket": NAMES.evidence_bucket,
+            "writer_role_arn": NAMES.writer_role_arn,
         }
         return OrganizationSetup(self.transport_of(role, secret), **(settings | ids)).findings(MATTER)
 
@@ -896,6 +899,33 @@ def test_a_role_has_a_permission_by_name_or_by_wildcard(
     )
 
     assert subject.may("recording:job:add") is may
+
+
+@pytest.mark.parametrize(
+    ("properties", "count"),
+    [
+        (
+            {"bucketName": NAMES.evidence_bucket, "roleArn": NAMES.writer_role_arn, "region": "eu-central-1"},
+            0,
+        ),
+        ({"bucket": f"arn:aws:s3:::{NAMES.evidence_bucket}", "prefix": ""}, 0),
+        ({"bucketName": "", "roleArn": None, "bucketCount": 3}, 0),
+        ({"bucketName": "another-bucket", "roleArn": NAMES.writer_role_arn}, 1),
+        ({"S3 Bucket": "another-bucket", "iam": "arn:aws:iam::111122223333:role/another"}, 2),
+        ({"iam": "arn:aws:iam::999999999999:role/path/holdfast-GenesysWriterRole"}, 1),
+        (None, 0),
+        (["bucket"], 0),
+    ],
+)
+def test_an_integration_that_seems_to_write_elsewhere_is_a_remark(properties: object, count: int) -> None:
+    body = {"name": "S3", "version": 1, "properties": properties}
+    fault = {"when": {"path": "*/config/current"}, "then": {"status": 200, "body": body}}
+    us = tenant(faults={"requests": [fault]})
+
+    findings = us.findings()
+
+    assert [(one.check, one.is_blocking) for one in findings] == [("integration target", False)] * count
+    assert not [one for one in findings if "another-bucket" in one.message]
 
 
 def test_what_the_limited_client_may_not_do_is_named_when_it_is_tried() -> None:

@@ -12,6 +12,7 @@ from holdfast.genesys.platform.holds import DeletionProtection
 from holdfast.genesys.platform.manifests import NoManifests
 from holdfast.genesys.platform.retention import RetentionSchedule
 from holdfast.genesys.platform.setup import OrganizationSetup
+from tests.fakes.wiring import NAMES
 from tests.integration.rehearsal import CUSTODIAN, INTERVAL, Rehearsal
 
 PROTECTION, RETENTION = "/api/v2/recordings/deletionprotection", "/api/v2/recordings/retention/query"
@@ -30,7 +31,12 @@ class PlatformRun(Rehearsal):
     def __post_init__(self) -> None:
         super().__post_init__()
         organization, transport = self.simulator.scenario.organization, self.transport()
-        ids = {"organization_id": organization.id, "integration_id": organization.integration_id}
+        ids = {
+            "organization_id": organization.id,
+            "integration_id": organization.integration_id,
+            "bucket": NAMES.evidence_bucket,
+            "writer_role_arn": NAMES.writer_role_arn,
+        }
         self.house.manifests = NoManifests()  # type: ignore[assignment] # the house takes any adapter of the ports
         self.house.holds = DeletionProtection(transport, cap=self.cap)  # type: ignore[assignment]
         self.house.deletions = RetentionSchedule(transport)  # type: ignore[assignment]

@@ -338,7 +338,7 @@ USES: Mapping[tuple[str, str], Use] = {
     ),
     ("deletions", "page"): lambda t, *_: RetentionSchedule(t).page(0, None),
     ("setup", "findings"): lambda t, _, integration: OrganizationSetup(
-        t, organization_id=SOME_ID, integration_id=integration
+        t, organization_id=SOME_ID, integration_id=integration, bucket="evidence", writer_role_arn="arn"
     ).findings(MatterId("M-1")),
 }
 SENSITIVE: Use = lambda t, clock, integration: _jobs(t, clock, integration).create(  # noqa: E731

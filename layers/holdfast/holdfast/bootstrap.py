@@ -544,6 +544,8 @@ def _platform_setup() -> PlatformSetup:
         _transport(),
         organization_id=settings().text("GENESYS_ORGANIZATION_ID"),
         integration_id=settings().text("GENESYS_INTEGRATION_ID"),
+        bucket=settings().text("EVIDENCE_BUCKET"),
+        writer_role_arn=settings().text("GENESYS_WRITER_ROLE_ARN"),
     )
 
 

@@ -212,6 +212,12 @@ class IntegrationDocument(_Read):
     reported_state: IntegrationState = IntegrationState()
 
 
+class IntegrationConfig(_Read):
+    """What was entered into an integration; the names of the properties are not published."""
+
+    properties: object = None
+
+
 class TokenOrganization(_Read):
     """The organisation a token belongs to."""
 
@@ -227,27 +233,27 @@ class TokenOwner(_Read):
 class RolePolicy(_Read):
     """What a role may do with one kind of thing; `*` stands for every kind, or everything."""
 
-    domain: str = ""
-    entity_name: str = ""
-    actions: list[str] = []
+    domain: str | None = None
+    entity_name: str | None = None
+    actions: list[str] | None = None
 
 
 class SubjectRole(_Read):
     """A role, with its policies if they were asked for."""
 
-    policies: list[RolePolicy] = []
+    policies: list[RolePolicy] | None = None
 
 
 class SubjectGrant(_Read):
     """A role given in one division."""
 
-    role: SubjectRole = SubjectRole()
+    role: SubjectRole | None = None
 
 
 class SubjectDocument(_Read):
     """Roles and permissions of whoever asks."""
 
-    grants: list[SubjectGrant] = []
+    grants: list[SubjectGrant] | None = None
 
     def may(self, permission: str) -> bool:
         """Tell whether some role has a permission, such as ``recording:job:add``."""
@@ -255,9 +261,9 @@ class SubjectDocument(_Read):
         return any(
             policy.domain in {domain, "*"}
             and policy.entity_name in {entity, "*"}
-            and {action, "*"} & set(policy.actions)
-            for grant in self.grants
-            for policy in grant.role.policies
+            and {action, "*"} & set(policy.actions or ())
+            for grant in self.grants or ()
+            for policy in (grant.role.policies if grant.role else None) or ()
         )
 
 

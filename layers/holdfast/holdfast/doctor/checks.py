@@ -53,6 +53,11 @@ CHECKS: Mapping[str, Check] = {
         "activate the integration in Genesys Cloud, or deploy with its id as GenesysIntegrationId",
         "OAuth client",
     ),
+    "integration target": Check(
+        Layer.INTEGRATION_ROLE,
+        "enter the stack's outputs EvidenceBucket and GenesysWriterRoleArn into the integration",
+        "OAuth client",
+    ),
     "object lock": Check(Layer.OBJECT_LOCK, _DEPLOY),
     "default retention": Check(Layer.OBJECT_LOCK, "take the default retention off the evidence bucket"),
     "versioning": Check(Layer.OBJECT_LOCK, _DEPLOY),

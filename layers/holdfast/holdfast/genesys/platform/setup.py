@@ -1,8 +1,9 @@
 """Whether the organisation is set up for Holdfast: client, organisation, permissions, integration."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
-from holdfast.contracts.genesys import IntegrationDocument, SubjectDocument, TokenOwner
+from holdfast.contracts.genesys import IntegrationConfig, IntegrationDocument, SubjectDocument, TokenOwner
 from holdfast.domain.ids import MatterId
 from holdfast.errors import (
     CredentialsRefused,
@@ -32,6 +33,7 @@ _NEEDED = (
     "recording:deletionProtection:apply",
 )
 _SKEW_S = 60
+_ROLE = re.compile(r"arn:[\w-]+:iam::\d{12}:role/.+")
 
 
 class OrganizationSetup:
@@ -40,10 +42,20 @@ class OrganizationSetup:
     probes: Sequence[tuple[str, str]] = _PROBES
     needed: Sequence[str] = _NEEDED
 
-    def __init__(self, transport: Transport, *, organization_id: str, integration_id: str) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        organization_id: str,
+        integration_id: str,
+        bucket: str,
+        writer_role_arn: str,
+    ) -> None:
         self._transport = transport
         self._organization_id = organization_id
         self._integration_id = integration_id
+        self._bucket = bucket
+        self._writer_role_arn = writer_role_arn
 
     def findings(self, matter_id: MatterId) -> Sequence[Finding]:
         """Run every check; without a token there is nothing else to see."""
@@ -58,6 +70,7 @@ class OrganizationSetup:
             *(probed := list(self._probed())),
             *([] if probed else self._granted()),
             *self._integration(),
+            *self._destination(),
         ]
 
     def _clock(self, me: Answer) -> Iterator[Finding]:
@@ -115,3 +128,27 @@ class OrganizationSetup:
         else:
             if code != "ACTIVE":
                 yield Finding("integration", "the S3 integration is not ACTIVE; activate it in Genesys Cloud")
+
+    def _destination(self) -> Iterator[Finding]:
+        """Look where the integration writes. Which property says so is not published: a role is known by its
+        form, a bucket by the property's name.
+        """
+        path = f"/api/v2/integrations/{self._integration_id}/config/current"
+        try:
+            properties = self._transport.get(path).read(IntegrationConfig).properties
+        except (PermissionMissing, PlatformRejected):
+            return  # whether there is such an integration, and whether we may see it, was said before
+        entered = properties if isinstance(properties, Mapping) else {}
+        told = {str(name): value for name, value in entered.items() if isinstance(value, str) and value}
+        if any(_ROLE.fullmatch(value) and value != self._writer_role_arn for value in told.values()):
+            yield Finding(
+                "integration target",
+                "it seems to name another role than the stack's output GenesysWriterRoleArn",
+                is_blocking=False,
+            )
+        if any("bucket" in name.lower() and self._bucket not in value for name, value in told.items()):
+            yield Finding(
+                "integration target",
+                "it seems to name another bucket than the stack's output EvidenceBucket",
+                is_blocking=False,
+            )
