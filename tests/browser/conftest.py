@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from holdfast.evidence.report import report_chunks
 from local.screenshot import BROWSERS, browser_path
 from tests.unit.evidence.sealed import Story
 
+expect.set_options(timeout=30_000)  # a busy machine is no defect
 HOSTILE = (
     "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 2'>"
     "\u202eRTL \U0001f600.json"
