@@ -1,11 +1,9 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import bagit
 import pytest
@@ -22,6 +20,7 @@ from tests.fakes.effects import Effects, Killed
 from tests.fakes.house import EXECUTION, MATTER, House
 from tests.fakes.story import deliver, end_job, held, plan, planned, reconciled
 from tests.packages import sealed_matter
+from tests.unit.steps.test_releases import judged, released
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:bagit")
 FOLDER = f"packages/{MATTER}/000001/"
@@ -293,31 +292,27 @@ def test_the_files_of_a_later_attempt_are_found_where_it_wrote_them() -> None:
     assert _package(house)["data/requests/0001/account.jsonl"] == house.records.files[source]
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """Stands for a release's entry: what it says of its files."""
-
-    content: bytes
-
-    def document(self, nonce: str) -> Mapping[str, Any]:
-        digest = hashlib.sha256(self.content).hexdigest()
-        return {
-            "format": 1,
-            "kind": "release",
-            "nonce": nonce,
-            "matter_id": MATTER,
-            "release_id": "L-1",
-            "files": [{"name": "certificate.json", "sha256": digest, "size_bytes": len(self.content)}],
-        }
-
-
-def test_a_release_brings_its_files() -> None:
-    house = held(1)
-    assert house.seal_custody().done
-    house.records.files[f"releases/{MATTER}/L-1/certificate.json"] = b"{}\n"
-    house.seals.add_fact(MATTER, "RELEASE#L-1", Certificate(b"{}\n"))
+def test_a_release_is_told_with_its_plan_and_certificate(tmp_path: Path) -> None:
+    house = judged(1, 2)
+    released(house)
     assert house.seal_matter().done
 
-    house.package_matter()
+    packed = house.package_matter()
 
-    assert _package(house)["data/releases/0001/certificate.json"] == b"{}\n"
+    package = _package(house, packed.sequence)
+    (entry,) = [
+        entry
+        for path, content in package.items()
+        if path.startswith("data/segments/")
+        for entry in map(json.loads, content.splitlines())
+        if entry["kind"] == "release"
+    ]
+    folder = f"releases/{MATTER}/{entry['release_id']}"
+    for file in entry["files"]:
+        assert (
+            package[f"data/releases/0001/{file['name']}"] == house.records.files[f"{folder}/{file['name']}"]
+        )
+    assert b"a release has lifted the lock since" in package["data/report.html"]
+    assert package["data/loadfile/objects.csv"].count(b",RELEASED,") == 4
+    folder_on_disk = _on_disk(house, tmp_path, packed.sequence)
+    assert verify(folder_on_disk, key=house.signer.public_key().pem).faults == []
