@@ -125,15 +125,16 @@ def test_the_mend_of_a_denial_exempts_one_role_and_nobody_else() -> None:
 def test_a_denial_that_is_right_is_left_alone(
     condition: dict[str, Any], params: dict[str, str], advice: str
 ) -> None:
-    answer = explain(
-        denied(
-            role_arn=ROLE,
-            bucket_policy=policy(deny("s3:*", Condition=condition)),
-            role_policy=policy(allow("s3:*", "*")),
-            request={"operation": "PutObject", "params": {"Bucket": "evidence", "Key": "a", **params}},
-        )
+    refusal = denied(
+        role_arn=ROLE,
+        bucket_policy=policy(deny("s3:*", Condition=condition)),
+        role_policy=policy(allow("s3:*", "*")),
+        request={"operation": "PutObject", "params": {"Bucket": "evidence", "Key": "a", **params}},
     )
 
+    answer = explain(refusal)
+
+    assert found(refusal).mend is None
     assert answer.layer is Layer.BUCKET_POLICY
     assert all(line.startswith("leave ") for line in answer.remedy)
     assert any(advice in line for line in answer.remedy)

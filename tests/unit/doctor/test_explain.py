@@ -62,6 +62,14 @@ def test_an_error_of_ours_that_quotes_aws_is_explained_by_what_aws_said() -> Non
     assert explain_error("AwsRefused", "PutItem: something new").layer is Origin.AWS
 
 
+def test_an_error_of_ours_that_repeats_the_platform_s_code_is_explained_by_it() -> None:
+    said = "POST /api/v2/recording/jobs: 400 recording.export.integration.disabled (correlation none)"
+
+    assert explain_error("PlatformRejected", said).layer is Layer.INTEGRATION_ROLE
+    assert explain_error("PlatformRejected", "POST /x: 400 made.up").layer is Layer.REQUEST_SCHEMA
+    assert explain_error("PlatformRejected", "POST /x: 400 no code").cause == "PlatformRejected"
+
+
 def test_every_error_that_can_end_a_workflow_is_in_the_table() -> None:
     raised = {
         name

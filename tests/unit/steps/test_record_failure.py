@@ -41,6 +41,19 @@ def test_the_error_its_layer_and_its_remedy_are_said_and_the_request_fails() -> 
     assert house.telemetry.counts[Counter.RUNS_FAILED] == 1
 
 
+def test_what_aws_said_through_us_is_explained_as_aws_meant_it() -> None:
+    house = opened()
+    said = (
+        "PutObject: AccessDenied: User: arn:aws:sts::111122223333:assumed-role/holdfast-Preflight/x is not "
+        "authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-central-1:111122223333:key/1 because no "
+        "resource-based policy allows the kms:GenerateDataKey action"
+    )
+
+    answer = house.record_failure(_failing(_function_error("AwsRefused", said)))
+
+    assert "[layer: kms] What to do: allow the one action that was denied" in answer.explanation
+
+
 def test_a_repeat_says_the_same_and_changes_nothing() -> None:
     house = opened()
     failing = _failing(_function_error("AwsRefused", "PutItem: AccessDenied"))

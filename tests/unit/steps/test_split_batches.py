@@ -181,14 +181,27 @@ def test_a_split_that_was_interrupted_is_finished_by_the_repeat(monkeypatch: pyt
     ]
 
 
-def test_what_a_job_died_of_is_in_the_explanation() -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("Out of luck.", "Out of luck."),
+        (
+            "Integration disabled.",
+            (
+                "Integration disabled. [layer: integration_role] What to do: activate the integration, and "
+                "look at its state: role, trust and bucket are tried then."
+            ),
+        ),
+    ],
+)
+def test_what_a_job_died_of_is_in_the_explanation_and_whose_no_it_was(error: str, told: str) -> None:
     house = planned((1,))
-    house.jobs.move(start_job(house), state=BatchState.FAILED, error="Integration disabled.")
+    house.jobs.move(start_job(house), state=BatchState.FAILED, error=error)
 
     house.check_export_job(batch_run())
 
     batch = house.batch()
-    assert batch.explanation == f"Export job {batch.job_id} FAILED at the platform: Integration disabled."
+    assert batch.explanation == f"Export job {batch.job_id} FAILED at the platform: {told}"
 
 
 def test_a_job_that_died_silently_says_so() -> None:

@@ -20,6 +20,8 @@ _SECRETS = re.compile(
     r"\b(?=[A-Za-z0-9+=_]*\d)(?=[A-Za-z0-9+=_]*[a-z])(?=[A-Za-z0-9+=_]*[A-Z])[A-Za-z0-9+=_]{32,}"
 )
 _OURS: Mapping[str, Cause] = {cause.id: cause for cause in OURS}
+# As the transport words what the platform answered: method, path, status, code.
+_PLATFORM_SAID = re.compile(r"[A-Z]+ /\S*: (\d{3}) ([a-z]+(?:\.[a-z]+)+)")
 # Errors of ours that carry the words of AWS.
 _QUOTING = frozenset({"AwsRefused", "ObjectUnreadable", "ClientError"})
 
@@ -104,11 +106,10 @@ def explain(refusal: Refusal) -> Explanation:
 
 def explain_error(error: str, message: str) -> Explanation:
     """Explain what a workflow of ours ended with: the error's class name and its text."""
-    said = None
-    if error in _QUOTING or error not in _OURS:
-        said = explain(Refusal(body=message))
-        if said.layer is not Layer.UNKNOWN:
-            return said
+    if quoted := _quoted(error, message):
+        told = explain(quoted)
+        if told.layer is not Layer.UNKNOWN and told.confidence is not Confidence.LOW:
+            return told
     cause = _OURS.get(error, NOT_OURS)
     permissions = (
         re.findall(r"\b[a-z]\w+:\w+:[\w*]+", message) if cause.layer is Layer.GENESYS_PERMISSION else []
@@ -117,6 +118,14 @@ def explain_error(error: str, message: str) -> Explanation:
     return _shown(
         Explanation(cause.layer, cause.id, cause.title, evidence, tuple(cause.remedy), cause.confidence)
     )
+
+
+def _quoted(error: str, message: str) -> Refusal | None:
+    """Give the refusal that an error of ours repeats, if it repeats one."""
+    if error == "PlatformRejected":
+        found = _PLATFORM_SAID.search(message)
+        return found and Refusal("genesys", int(found[1]), body={"code": found[2]})
+    return Refusal(body=message) if error in _QUOTING or error not in _OURS else None
 
 
 def _explanation(cause: Cause, case: _Case) -> Explanation:

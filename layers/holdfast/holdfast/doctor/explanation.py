@@ -72,7 +72,3 @@ class Explanation:
     def advice(self) -> str:
         """What to do, or what to find out first, in one line."""
         return "; ".join(self.remedy or self.collect_next)
-
-    def sentence(self) -> str:
-        """Give the form that fits into an error or an announcement."""
-        return f"{self.title} [layer: {self.layer}] What to do: {self.advice}."

@@ -4,6 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from holdfast.contracts.steps import BatchRun, JobChecked
+from holdfast.doctor.explain import explain
+from holdfast.doctor.explanation import Layer
+from holdfast.doctor.refusal import Refusal
 from holdfast.domain.states import BatchState
 from holdfast.domain.waits import MIN_WAIT_S, bounded, poll_wait_s
 from holdfast.errors import LedgerRuleBroken, PlatformThrottled
@@ -90,6 +93,14 @@ def _explanation(job: ExportJob) -> str | None:
             " administrators, then send a new request."
         )
     if job.state is BatchState.FAILED:
-        said = f": {job.error.rstrip('.')}" if job.error else ", without saying why"
-        return f"Export job {job.job_id} FAILED at the platform{said}."
+        if not job.error:
+            return f"Export job {job.job_id} FAILED at the platform, without saying why."
+        said = f"Export job {job.job_id} FAILED at the platform: {job.error.rstrip('.')}."
+        told = explain(Refusal(source="genesys", body={"errorMessage": job.error}))
+        # A layer that is not known helps nobody who reads a verdict.
+        return (
+            said
+            if told.layer is Layer.UNKNOWN
+            else f"{said} [layer: {told.layer}] What to do: {told.advice}."
+        )
     return None
