@@ -12,13 +12,14 @@ class Killed(BaseException):
 class Effects:
     """The log of every effect that fakes sharing it had.
 
-    With `crash_before` set to n, the n-th effect (from 1) and all after it do not happen. `watchers` are told
-    of each just before it takes place.
+    With `crash_before` set to n, the n-th effect (from 1) and all after it do not happen; with
+    `kill_once_at`, the n-th alone. `watchers` are told of each just before it takes place.
     """
 
     def __init__(self) -> None:
         self.log: list[tuple[str, str]] = []
         self.crash_before: int | None = None
+        self.kill_once_at: int | None = None
         self.watchers: list[Callable[[str, str], None]] = []
         self._lock = RLock()
 
@@ -29,6 +30,9 @@ class Effects:
             Killed: this one shall not take place any more.
         """
         with self._lock:
+            if self.kill_once_at is not None and len(self.log) + 1 >= self.kill_once_at:
+                self.kill_once_at = None
+                raise Killed(f"before {kind} of {subject}")
             if self.crash_before is not None and len(self.log) + 1 >= self.crash_before:
                 raise Killed(f"before {kind} of {subject}")
             self.log.append((kind, subject))

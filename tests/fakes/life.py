@@ -13,7 +13,7 @@ from typing import Any
 
 from holdfast.contracts.arrivals import QueuedMessage
 from holdfast.contracts.steps import ReleaseFinished, ReleaseProgress, ReleaseRun
-from holdfast.domain.ids import MatterId, ReleaseId, RequestId
+from holdfast.domain.ids import ConversationId, MatterId, ReleaseId, RequestId
 from holdfast.domain.media import Medium
 from holdfast.domain.promise import PromiseBroken
 from holdfast.domain.reconciliation import PlatformRecording
@@ -105,6 +105,7 @@ class Life:
     """The world, what is on its way in it, and who is at work."""
 
     house: House = field(default_factory=House)
+    is_per_matter: bool = False
     rules: Rules = field(init=False)
     runs: dict[str, Run] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
@@ -115,13 +116,14 @@ class Life:
     is_over: bool = False
 
     def __post_init__(self) -> None:
-        self.house.holds.protected.add(PROTECTED_BEFORE)
-        self.house.holds.cap = None
+        before = frozenset[ConversationId]() if self.is_per_matter else frozenset({PROTECTED_BEFORE})
+        self.house.holds.protected |= before
+        self.house.holds.cap, self.house.holds.is_per_matter = None, self.is_per_matter
         self.house.cool_off = SOON
         for number in CONVERSATIONS:
             known = PlatformRecording(recording_id(number), Medium.VOICE)
             self.house.catalogue.recordings[conversation_id(number)] = [known]
-        self.rules = Rules(self.house, pre_existing=frozenset({PROTECTED_BEFORE}))
+        self.rules = Rules(self.house, pre_existing=before)
 
     # --- people
 
@@ -269,6 +271,8 @@ class Life:
 
     def _hold(self, run: Run) -> None:
         plan = run.house.plan_holds()
+        if plan.status != "PLANNED":
+            return
         run.house.place_holds(plan_key=plan.plan_key)
         run.house.confirm_holds(plan_key=plan.plan_key)
         run.phase = Phase.SEAL

@@ -238,10 +238,12 @@ class Rules:
         if not self._pre_existing <= protected:
             self._breaks("3: what the platform protected before us was let go")
         for name, folder in self._house.conversations.folders.items():
-            hold = folder.platform.get(None)
-            is_needed = folder.active and hold and hold.state is PlatformHold.HELD
-            if is_needed and ConversationId(name.removeprefix("CONV#")) not in protected:
-                self._breaks("3: the platform let go of what somebody claims")
+            cid = ConversationId(name.removeprefix("CONV#"))
+            for owner, hold in folder.platform.items():
+                is_needed = owner in folder.active if owner else bool(folder.active)
+                is_there = (cid, owner) in self._house.holds.references if owner else cid in protected
+                if is_needed and hold.state is PlatformHold.HELD and not is_there:
+                    self._breaks("3: the platform let go of what somebody claims")
 
     def _remember(self) -> None:
         folders = self._house.conversations.folders
@@ -268,7 +270,11 @@ class Rules:
             locked = all(
                 self._stored(one).is_locked or one in self._tampered for one in self._versions(f"CONV#{cid}")
             )
-            is_held = cid in self._house.holds.protected and folder.standing.is_kept
+            references = self._house.holds.references
+            is_protected = cid in self._house.holds.protected and (
+                not self._house.holds.is_per_matter or (cid, house.run.matter_id) in references
+            )
+            is_held = is_protected and folder.standing.is_kept
             if not (is_there and locked and is_held and house.run.matter_id in folder.active):
                 self._breaks("5: preserved was announced and is not true")
 

@@ -69,9 +69,9 @@ def incidents(steps: type[Phase] | type[Letting]) -> st.SearchStrategy[Incident]
 class PromisesKept(RuleBasedStateMachine):
     """Everything that may happen."""
 
-    @initialize()
-    def begin(self) -> None:
-        self.life = Life()
+    @initialize(is_per_matter=st.booleans())
+    def begin(self, *, is_per_matter: bool) -> None:
+        self.life = Life(is_per_matter=is_per_matter)
 
     @rule(matter=matters, incident=incidents(Phase), most=st.sampled_from([1, 3, 50]))
     def preserve(self, matter: str, incident: Incident, most: int) -> None:
@@ -174,7 +174,7 @@ def explored(examples: int, steps: int, *phases: Tried) -> settings:
 
 
 def test_whatever_happens_every_promise_is_kept() -> None:
-    run_state_machine_as_test(PromisesKept, settings=explored(120, 35, Tried.generate, Tried.shrink))
+    run_state_machine_as_test(PromisesKept, settings=explored(80, 35, Tried.generate, Tried.shrink))
 
 
 # --- stories worth telling again: each leads to where something could go wrong
@@ -287,8 +287,8 @@ STORIES = {
 }
 
 
-def _tell(story: Story) -> Life:
-    life = Life()
+def _tell(story: Story, *, is_per_matter: bool = False) -> Life:
+    life = Life(is_per_matter=is_per_matter)
     story(life)
     life.settle()
     return life
@@ -299,11 +299,26 @@ def _tell_all() -> None:
         _tell(story)
 
 
+@pytest.mark.parametrize("is_per_matter", [False, True], ids=["one hold for all", "a hold for each matter"])
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
-def test_a_story_ends_well(story: Story) -> None:
-    life = _tell(story)
+def test_a_story_ends_well(story: Story, *, is_per_matter: bool) -> None:
+    life = _tell(story, is_per_matter=is_per_matter)
 
     assert not life.queue
+
+
+def test_killed_at_any_effect_the_longest_story_still_ends_well() -> None:
+    whole = Life()
+    _overlap(whole)
+    effects = len(whole.house.effects.log)
+
+    for last in range(1, effects, 2):
+        life = Life()
+        life.house.effects.kill_once_at = last
+        _overlap(life)
+        life.settle()
+
+    assert effects > 60
 
 
 # --- what would be noticed
