@@ -61,6 +61,7 @@ browser:
 .PHONY: bench
 bench: .venv/.stamp ## what large matters take in memory and time; it judges nothing
 	PYTHONPATH=layers/holdfast $(python) -m tests.performance.large_matter
+	PYTHONPATH=layers/holdfast $(python) -m tests.performance.large_log
 	PYTHONPATH=layers/holdfast $(python) -m tests.performance.report_page
 
 .PHONY: tamper

@@ -307,7 +307,7 @@ def leave_it(_: Files) -> None:
 
 
 def write_the_manifest_anew(files: Files) -> None:
-    old = [line.decode().partition("  ") for line in files.get(MANIFEST, b"").splitlines()]
+    old = [line.decode("utf-8", "replace").partition("  ") for line in files.get(MANIFEST, b"").splitlines()]
     digests = {
         path: sha256(files[path]) if path in files else digest
         for digest, _, path in old
