@@ -4,13 +4,14 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.command_page import drawn
 from cli.exits import Exit
-from cli.main import COMMANDS, app
+from cli.main import COMMANDS, app, load
 from tests.events import load_event
 from tests.fakes.house import RELEASE_EXECUTION, House
 from tests.fakes.story import conversation_id, held
@@ -20,15 +21,21 @@ ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGE = (ROOT / "docs/command-line.md").read_text()
 _BLOCK = re.compile(r"```(?:console|sh|text)\n(.*?)```", re.DOTALL)
-_SHOWN = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?holdfast (.+?)(?:\s+#.*|\s+&&.*)?$", re.MULTILINE)
+_SHOWN = re.compile(
+    r"^(?:\$ )?(?:jq '\.events\[0\]\.detail' (?P<scenario>\S+) \| )?"
+    r"(?:\.venv/bin/)?holdfast (?P<command>.+?)(?:\s+#.*|\s+&&.*)?$",
+    re.MULTILINE,
+)
 _INLINE = re.compile(r"`(?:\.venv/bin/)?holdfast ([a-z][a-z-]*)")
-# What a command needs that a fake does not have; its help is shown instead, which reads the command line too.
+# These need what a fake does not have, and are run elsewhere; here, their command lines are read.
 NEEDS_MORE = {"doctor", "verify", "prove", "verify-proof", "package", "open"}
 
 
-def shown_commands() -> list[str]:
+def shown_commands() -> list[tuple[str, str]]:
+    """List every command line, each with the scenario whose request it is given."""
     blocks = [block for page in PAGES for block in _BLOCK.findall(page.read_text())]
-    return sorted({command for block in blocks for command in _SHOWN.findall(block)})
+    found = (match for block in blocks for match in _SHOWN.finditer(block))
+    return sorted({(match["command"], match["scenario"] or "") for match in found})
 
 
 @pytest.fixture
@@ -45,21 +52,38 @@ def house() -> House:
     return house
 
 
-@pytest.mark.parametrize("command", shown_commands())
+@pytest.mark.parametrize(("command", "scenario"), shown_commands())
 def test_every_command_that_is_shown_runs(
-    command: str, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, scenario: str, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("my-request.json").write_text(json.dumps(load_event("discovery_requested")))
     arguments = shlex.split(command)
     for part, what in (("BUCKET", house.evidence.name), ("KEY", next(iter(house.evidence.stored))[0])):
         arguments = [one.replace(part, what) for one in arguments]
+    request = (
+        json.dumps(json.loads((ROOT / scenario).read_text())["events"][0]["detail"]) if scenario else None
+    )
     if arguments[0] in NEEDS_MORE:
-        arguments = [arguments[0], "--help"]
+        assert read(load(arguments[0]), arguments)
+        return
 
-    shown = CliRunner().invoke(app, arguments, obj=lambda *_: HouseDeployment(house))
+    target = HouseDeployment(House() if scenario else house)  # a scenario's world begins empty
+    shown = CliRunner().invoke(app, arguments, obj=lambda *_: target, input=request)
 
     assert shown.exit_code in (Exit.DONE, Exit.NO), shown.output
+
+
+def read(command: Any, arguments: list[str]) -> Any:
+    """Read a command line without running it; one that cannot be read raises."""
+    if len(arguments) > 1 and arguments[1] in getattr(command, "commands", {}):
+        return read(command.commands[arguments[1]], arguments[1:])
+    return command.make_context(arguments[0], arguments[1:])
+
+
+def test_a_command_line_that_is_wrong_is_found() -> None:
+    with pytest.raises(Exception, match="--no-such-option"):
+        read(load("package"), ["package", "M-1", "--no-such-option"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
