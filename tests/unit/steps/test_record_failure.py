@@ -45,8 +45,8 @@ def test_what_aws_said_through_us_is_explained_as_aws_meant_it() -> None:
     house = opened()
     said = (
         "PutObject: AccessDenied: User: arn:aws:sts::111122223333:assumed-role/holdfast-Preflight/x is not "
-        "authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-central-1:111122223333:key/1 because no "
-        "resource-based policy allows the kms:GenerateDataKey action"
+        "authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-central-1:111122223333:key/1 "
+        "because no resource-based policy allows the kms:GenerateDataKey action"
     )
 
     answer = house.record_failure(_failing(_function_error("AwsRefused", said)))
