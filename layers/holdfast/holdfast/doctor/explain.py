@@ -160,7 +160,10 @@ def _is_used(cause: Cause, case: _Case) -> bool:
         Layer.BUCKET_POLICY, Layer.INTEGRATION_ROLE, Layer.IAM_IDENTITY, Layer.TENANT_MISMATCH, Layer.KMS,
     }  # fmt: skip
     is_denial = case.said.denial.kind is not None or any(signs.findings for signs in cause.signs)
-    return (cause.layer in layers and is_denial) or cause.id == "denied_without_reason"
+    return (cause.layer in layers and is_denial) or cause.id in {
+        "denied_without_reason",
+        "bucket_policy_in_words",
+    }
 
 
 def _evidence(case: _Case, cause: Cause) -> Iterator[str]:

@@ -88,10 +88,9 @@ SOURCES: Mapping[str, str] = {
     "S3 slow down": f"{_DOCS}/AmazonS3/latest/userguide/optimizing-performance.html",
     "S3 public access": f"{_DOCS}/AmazonS3/latest/userguide/access-control-block-public-access.html",
     "Signature V4": f"{_DOCS}/IAM/latest/UserGuide/reference_sigv-troubleshooting.html",
-    "Genesys errors": "https://developer.genesys.cloud/platform/api/rate-limits-and-errors",
-    "Genesys OAuth": "https://developer.genesys.cloud/authorization/platform-auth/use-client-credentials",
-    "Genesys recording API": "https://developer.genesys.cloud/analyticsdatamanagement/recording/recordings-jobs",
-    "Genesys S3 export": "https://help.mypurecloud.com/articles/about-aws-s3-recording-bulk-actions-integration",
+    "Genesys API": "https://developer.genesys.cloud/devapps/api-explorer",
+    "Genesys SDK": "https://github.com/MyPureCloud/platform-client-sdk-python",
+    "Genesys S3 export": "https://help.mypurecloud.com/?p=210627",
     "field reports": "scenarios.md#the-compliance-dialect",
     "Holdfast": "genesys.md#what-a-refusal-looks-like",
 }
@@ -125,7 +124,7 @@ _RATE_LIMITS = (
             ),
         ),
         HIGH,
-        "Genesys errors",
+        "Genesys API",
     ),
     Cause(
         "platform_jobs_taken",
@@ -147,7 +146,7 @@ _RATE_LIMITS = (
             ),
         ),
         MEDIUM,
-        "Genesys recording API",
+        "Genesys SDK",
     ),
     Cause(
         "platform_limit",
@@ -162,7 +161,7 @@ _RATE_LIMITS = (
         ),
         ("use less of what is limited, or ask the vendor for more; Holdfast ranks what it protects",),
         MEDIUM,
-        "Genesys errors",
+        "Genesys API",
         ("the limit's name and value: GET /api/v2/organizations/limits/namespaces",),
     ),
     Cause(
@@ -658,6 +657,45 @@ _DENIALS = (
         "S3 public access",
     ),
     Cause(
+        "bucket_policy_in_words",
+        Layer.BUCKET_POLICY,
+        "The words blame the bucket's policy.",
+        (
+            Signs(
+                words=(
+                    r"bucket policy (?:does not|doesn't|did not) (?:allow|permit)|"
+                    r"(?:denied|blocked|refused|rejected) by (?:the |your )?(?:s3 )?bucket'?s? policy"
+                )
+            ),
+        ),
+        (
+            "find the statement, and allow the one action to the one role; no list of addresses, no open Principal",
+        ),
+        MEDIUM,
+        "S3 403",
+        ("the bucket's policy (context.bucket_policy)", "the CloudTrail data event of the refused request"),
+    ),
+    Cause(
+        "role_in_words",
+        Layer.INTEGRATION_ROLE,
+        "The words blame the role that the vendor assumes.",
+        (
+            Signs(
+                said_by=(_G, _S3, _STS),
+                words=(
+                    r"\brole\b[^\n]{0,60} (?:lacks|does not have|is missing|missing)"
+                    r"[^\n]{0,40}(?:s3:|permission)|"
+                    r"trust (?:policy|relationship)[^\n]{0,40} (?:does not|doesn't|missing|invalid)"
+                ),
+                shapes=(Shape.BY_VENDOR, Shape.NO_CODE),
+            ),
+        ),
+        ("compare the role's policy and trust with what the vendor's writer needs",),
+        MEDIUM,
+        "Genesys S3 export",
+        ("the role's policy (context.role_policy)", "the integration's reportedState"),
+    ),
+    Cause(
         "bucket_policy_denies",
         Layer.BUCKET_POLICY,
         "The bucket's policy denies it.",
@@ -779,7 +817,7 @@ _NOT_FOUND = (
             ),
         ),
         HIGH,
-        "Genesys errors",
+        "Genesys API",
     ),
     Cause(
         "aws_not_found",
@@ -824,7 +862,7 @@ _CONFLICTS = (
         (Signs(said_by=(_G,), codes="version.conflict"),),
         ("read it again, and send the change with its present version",),
         MEDIUM,
-        "Genesys errors",
+        "Genesys API",
     ),
     Cause(
         "hold_conflict",
@@ -837,7 +875,7 @@ _CONFLICTS = (
         ),
         (("read the hold back first: if it is ours, it is done; else repeat with growing pauses"),),
         HIGH,
-        "Genesys errors",
+        "Genesys API",
     ),
     Cause(
         "conflict",
@@ -851,7 +889,7 @@ _CONFLICTS = (
         ),
         (("read what is there now; if it is what was wanted, it is done; else repeat with growing pauses"),),
         MEDIUM,
-        "Genesys errors",
+        "Genesys API",
     ),
 )
 
@@ -871,7 +909,7 @@ _TOKEN = (
             ),
         ),
         HIGH,
-        "Genesys OAuth",
+        "Genesys SDK",
     ),
     Cause(
         "address_not_allowed",
@@ -880,7 +918,7 @@ _TOKEN = (
         (Signs(codes="ip.not.authorized"),),
         (("put the caller's addresses on the organisation's list; a new token does not help"),),
         MEDIUM,
-        "Genesys errors",
+        "Genesys API",
     ),
     Cause(
         "token_refused",
@@ -900,7 +938,7 @@ _TOKEN = (
         ),
         ("fetch one new token, share it among all callers, and repeat the call once",),
         HIGH,
-        "Genesys OAuth",
+        "Genesys SDK",
     ),
 )
 
@@ -925,7 +963,7 @@ _PERMISSIONS = (
             ),
         ),
         HIGH,
-        "Genesys errors",
+        "Genesys API",
     ),
     Cause(
         "scope_missing",
@@ -944,7 +982,7 @@ _PERMISSIONS = (
         ),
         (("give the OAuth client the named scope; a client of client credentials needs roles instead"),),
         HIGH,
-        "Genesys OAuth",
+        "Genesys SDK",
     ),
     Cause(
         "permission_in_words",
@@ -964,7 +1002,7 @@ _PERMISSIONS = (
         ),
         ("give the OAuth client a role with that permission in the right divisions",),
         MEDIUM,
-        "Genesys errors",
+        "Genesys API",
     ),
 )
 
@@ -1116,7 +1154,7 @@ _REQUESTS = (
         ),
         (("mend the field that the platform's code names; a repetition changes nothing"),),
         HIGH,
-        "Genesys errors",
+        "Genesys API",
     ),
     Cause(
         "wrong_region",
@@ -1257,7 +1295,7 @@ _UNDECIDED = (
         (Signs(said_by=(_G, _NOBODY), statuses=(403,)),),
         (),
         LOW,
-        "Genesys errors",
+        "Genesys API",
         (
             "the body of the refusal: its code tells a permission from a token",
             "the token's age and life (context.token_age_s, context.expires_in_s)",
@@ -1280,7 +1318,7 @@ _UNDECIDED = (
         ),
         ("read back whether it took effect before repeating it",),
         LOW,
-        "Genesys errors",
+        "Genesys API",
         (
             "the correlation id, for the vendor's support",
             "the vendor's status page",
@@ -1307,7 +1345,7 @@ _UNDECIDED = (
         ),
         ("look the code up, and mend what it names; a repetition changes nothing",),
         LOW,
-        "Genesys errors",
+        "Genesys API",
         ("the whole body of the refusal", "the request (context.request)"),
     ),
 )
