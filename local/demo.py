@@ -18,6 +18,7 @@ from rich.console import Console
 from local.display import Display, display_for
 from local.emulator.process import ROOT
 from local.genesys.scenario import DEFAULT, Event, Scenario, load_scenario
+from local.interference import drift_summary, interfere
 from local.outcome import Package, Run, print_summary, shortfalls, summarise
 from local.progress import Progress, read_progress
 from local.releases import read_releases, ready, release_id_of, summarise_releases
@@ -79,13 +80,14 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
         _fetch_custody(world, out)
         packages = _bring_packages(world, out)
         released = summarise_releases(world) if _has_releases(scenario) else {}
+        drift = drift_summary(world) if any(event.is_interference for event in scenario.events) else {}
         calls, struck_events = world.emulator.calls(), world.emulator.struck_events()
     summary = summarise(
         scenario, finished.runs, finished.progress.requests, finished.progress.standing_matters,
         time_s=time.monotonic() - started, aws_calls=calls, genesys_requests=out / "genesys-requests.jsonl",
         struck_events=struck_events,
     )  # fmt: skip
-    summary |= released
+    summary |= released | drift
     unmet = [*shortfalls(scenario, summary), *(one.fault for one in packages if one.fault)]
     summary["ok"] = not unmet
     (out / "aws-calls.json").write_text(json.dumps(calls, indent=2, sort_keys=True) + "\n")
@@ -137,6 +139,9 @@ def _run(world: World, scenario: Scenario, display: Display) -> Finished:
         while due and now - started >= due[0].after_s and recorded >= sent.standing:
             if due[0].after_the_runs and not are_over:
                 break
+            if due[0].is_interference:
+                interfere(world, due.pop(0).detail, scenario.seed)
+                continue
             if not _send(world, due[0], sent):
                 break
             last_sent, are_over = now, False
@@ -151,7 +156,7 @@ def _run(world: World, scenario: Scenario, display: Display) -> Finished:
         are_over = len(runs) >= sent.requests and are_ended
         is_settled = not due and recorded >= sent.standing and are_ended
         if is_settled and is_standing:
-            asked = world.look_after_standing_matters()["asked"]
+            asked = world.invoke("StartStandingRuns", {})["asked"]
             sent.requests, is_settled = sent.requests + asked, not asked
             last_sent = now if asked else last_sent
             progress = read_progress(world)

@@ -164,14 +164,14 @@ class World:
         }
         self.client("events").put_events(Entries=[entry])
 
-    def look_after_standing_matters(self) -> Mapping[str, int]:
-        """Do at once what the stack's schedule does in its own time, and return what came of it."""
+    def invoke(self, function: str, payload: Mapping[str, object]) -> Mapping[str, Any]:
+        """Do at once what a schedule of the stack does in its own time, and return what came of it."""
         answer = self.client("lambda").invoke(
-            FunctionName=self.stack.resources["StartStandingRuns"], Payload=b"{}"
+            FunctionName=self.stack.resources[function], Payload=json.dumps(payload).encode()
         )
-        told: dict[str, int] = json.loads(answer["Payload"].read())
+        told: dict[str, Any] = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
-            raise RuntimeError(f"StartStandingRuns failed: {told}")
+            raise RuntimeError(f"{function} failed: {told}")
         return told
 
     def collect_logs(self) -> Path:

@@ -133,6 +133,11 @@ class Event:
     repeat: int = 1
 
     @property
+    def is_interference(self) -> bool:
+        """Whether it is sent to no bus, but happens to the evidence."""
+        return self.detail_type == "OutsideInterference"
+
+    @property
     def is_standing(self) -> bool:
         """Whether it opens or closes a standing matter, and so starts no run by itself."""
         return self.detail_type.startswith("StandingMatter")

@@ -43,9 +43,9 @@ def test_a_standing_matter_is_opened_run_and_closed_with_every_role_confined(str
     changed = _open(strict_world, title="Another")
     closing = _tell(strict_world, "StandingMatterClosed", ends_at="2026-03-02T06:00:00Z")
 
-    run = started_by(strict_world, strict_world.look_after_standing_matters)
-    after_the_run = strict_world.look_after_standing_matters()
-    at_rest = strict_world.look_after_standing_matters()
+    run = started_by(strict_world, lambda: strict_world.invoke("StartStandingRuns", {}))
+    after_the_run = strict_world.invoke("StartStandingRuns", {})
+    at_rest = strict_world.invoke("StartStandingRuns", {})
 
     assert (invalid.status, invalid.error) == ("FAILED", "RequestRefused")
     assert "title: " in invalid.cause

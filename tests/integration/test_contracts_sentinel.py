@@ -176,6 +176,19 @@ def test_only_what_says_so_is_taken_for_gone_or_never_locked() -> None:
         EvidenceSightS3(_Answering("AccessDenied")).look(VERSION)
 
 
+def test_what_is_there_and_keeps_its_tags_to_itself_is_not_gone() -> None:
+    class Hidden:
+        """As the emulated S3 answers of a version under a delete marker."""
+
+        def get_object_legal_hold(self, **_: str) -> Mapping[str, object]:
+            return {"LegalHold": {"Status": "ON"}}
+
+        def get_object_tagging(self, **_: str) -> None:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObjectTagging")
+
+    assert EvidenceSightS3(Hidden()).look(VERSION) == Sighting(is_locked=True, tags=None)
+
+
 # --- what was found changed, and what people decided
 
 

@@ -44,6 +44,10 @@ def test_every_difference_is_named() -> None:
     assert drift_of(receipt(), None, Promise()) == {DriftKind.VERSION_GONE}
 
 
+def test_tags_that_cannot_be_read_are_not_called_changed() -> None:
+    assert drift_of(receipt(), Sighting(is_locked=True, tags=None), Promise()) == frozenset()
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_each_of_our_tags_counts_unless_there_was_no_room_for_it(name: str) -> None:
     changed = seen({name: "something else"})

@@ -1,5 +1,6 @@
 """What can be seen of the evidence without reading it: locks and tags. Nothing here can set either."""
 
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,16 +20,24 @@ class EvidenceSightS3:
         self._client = client
 
     def look(self, version: ObjectVersion) -> Sighting | None:
-        """Read the legal hold, then the tags."""
+        """Read the legal hold, which tells whether the version is there; then the tags."""
         named = {"Bucket": version.bucket, "Key": version.key, "VersionId": version.version_id}
+        is_locked = self._unless_gone(self._is_locked, named)
+        if is_locked is None:
+            return None
+        return Sighting(is_locked, self._unless_gone(self._tags, named))
+
+    def _unless_gone[Seen](self, see: Callable[[dict[str, str]], Seen], named: dict[str, str]) -> Seen | None:
         try:
-            is_locked = self._is_locked(named)
-            answer = self._client.get_object_tagging(**named)
+            return see(named)
         except ClientError as error:
             if error.response["Error"]["Code"] in _GONE:
                 return None
             raise
-        return Sighting(is_locked, {tag["Key"]: tag["Value"] for tag in answer["TagSet"]})
+
+    def _tags(self, named: dict[str, str]) -> dict[str, str]:
+        answer = self._client.get_object_tagging(**named)
+        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
 
     def is_hidden(self, marker: ObjectVersion) -> bool:
         """List the versions and markers of the key."""

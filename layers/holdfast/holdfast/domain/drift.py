@@ -19,10 +19,10 @@ from holdfast.domain.tags import own_tags
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What can be seen of a version without reading it."""
+    """What can be seen of a version without reading it; `tags` is None where S3 does not tell them."""
 
     is_locked: bool
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] | None
 
 
 def drift_of(
@@ -65,6 +65,8 @@ def wants_lock(promise: Promise, sighting: Sighting) -> bool:
     return promise.state is HoldState.RELOCKING and not sighting.is_locked
 
 
-def _bears_our_tags(receipt: Receipt, tags: Mapping[str, str]) -> bool:
+def _bears_our_tags(receipt: Receipt, tags: Mapping[str, str] | None) -> bool:
+    if tags is None:
+        return True
     ours = own_tags(EvidenceKey.parse(receipt.version.key))
     return all(tags.get(name) == value for name, value in ours.items() if name not in receipt.omitted_tags)

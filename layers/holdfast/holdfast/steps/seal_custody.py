@@ -129,7 +129,8 @@ class Account:
         for receipt in dossier.receipts:
             if receipt.role is Role.OTHER:
                 self._except(Reason.UNATTRIBUTED, Medium.UNKNOWN, conversation.conversation_id, None)
-        for reason, receipts in ((Reason.VERSION_GONE, dossier.gone), (Reason.HIDDEN, dossier.hidden)):
+        hidden = {receipt.version.key: receipt for receipt in dossier.hidden}  # with all of its versions
+        for reason, receipts in ((Reason.VERSION_GONE, dossier.gone), (Reason.HIDDEN, hidden.values())):
             for receipt in receipts:
                 medium = receipt.medium or Medium.UNKNOWN
                 self._except(reason, medium, conversation.conversation_id, receipt.recording_id)
