@@ -14,7 +14,16 @@ from holdfast.steps.hold_chunks import ALL_DONE
 from holdfast.steps.place_holds import MAX_CHUNKS, MAX_CONFLICTS, MOST_CONFLICT_PAUSES
 from tests.fakes.effects import Killed
 from tests.fakes.house import MATTER, House, Patience
-from tests.fakes.story import conversation_id, conversations, deliver, end_job, held, planned, reconciled
+from tests.fakes.story import (
+    conversation_id,
+    conversations,
+    deliver,
+    end_job,
+    held,
+    let_go,
+    planned,
+    reconciled,
+)
 
 ANOTHER = MatterId("M-another")
 ONE, TWO, THREE = (conversation_id(number) for number in (1, 2, 3))
@@ -411,3 +420,13 @@ def test_a_run_that_has_waited_and_is_cut_off_does_not_wait_again() -> None:
 
     assert (cut_off.done, cut_off.offset, cut_off.attempt) == (False, 1, MAX_LOOKS - 1)
     assert house.confirm_holds(cut_off).done
+
+
+def test_a_run_that_comes_after_a_release_asks_for_nothing_that_was_let_go() -> None:
+    house = reconciled(1, 2)
+    let_go(house, ONE)
+
+    _place_all(house)
+
+    assert house.holds.placed == [[TWO]]
+    assert house.conversations.hold(ONE).platform is None

@@ -86,9 +86,10 @@ def _place(
     is_full: bool,
 ) -> Sequence[HoldRefusal]:
     owner = owner_of(cursor, holds)
-    standing = {
-        cid: hold and hold.state for cid, hold in claims.platform_holds(chunk.conversation_ids, owner).items()
-    }
+    # A run that was asked for outside a request may come after the matter's release.
+    claimed = claims.claimed_among(chunk.conversation_ids, cursor.matter_id)
+    named = [cid for cid in chunk.conversation_ids if cid in claimed]
+    standing = {cid: hold and hold.state for cid, hold in claims.platform_holds(named, owner).items()}
     unsettled = [cid for cid, state in standing.items() if not (state and state.is_protecting)]
     # Whoever wrote an intent meant to ask.
     intended = [cid for cid in unsettled if standing[cid] is PlatformHold.PLACING]
@@ -102,7 +103,7 @@ def _place(
         absent = []
     _mark(absent, owner, PlatformHold.PLACING, claims)
     wanted = {*intended, *absent} - held
-    placing = [cid for cid in chunk.conversation_ids if cid in wanted]
+    placing = [cid for cid in named if cid in wanted]
     return holds.place(placing, cursor.matter_id) if placing else []
 
 
