@@ -63,6 +63,7 @@ class Rules:
         self._pre_existing = pre_existing
         self._arrived: dict[Named, tuple[bytes, dict[str, str]]] = {}
         self._tampered: set[Named] = set()
+        self._ever_tampered: set[Named] = set()
         self._planned: dict[str, set[Named]] = {}
         self._unlocked: set[Named] = set()
         self._broken: list[str] = []
@@ -81,6 +82,7 @@ class Rules:
     def tampered(self, named: Named) -> None:
         """Remember a lock that somebody outside takes off."""
         self._tampered.add(named)
+        self._ever_tampered.add(named)
 
     # --- at every effect, just before it takes place
 
@@ -93,9 +95,14 @@ class Rules:
             "lift begun": self._begins_lift,
             "lifted": self._lifts,
             "relocked": self._keeps_again,
+            "drift found": self._accuses,
         }
         if kind in looks:
             looks[kind](subject)
+
+    def _accuses(self, subject: str) -> None:
+        if _named(subject) not in self._ever_tampered:
+            self._breaks("6: somebody was said to have lifted a lock, and nobody had")
 
     def _locks(self, subject: str) -> None:
         self._tampered.discard(_named(subject))

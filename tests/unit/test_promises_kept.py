@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from holdfast.domain.custody import Relock
+from holdfast.domain.drift import drift_of
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import ConversationId
-from holdfast.domain.promise import Promise
+from holdfast.domain.promise import UNCLAIMED, Promise
 from holdfast.domain.reconciliation import Reason, standing_of
 from holdfast.domain.release import NOBODY, PlannedConversation
 from holdfast.domain.states import HoldState, PlatformHold
@@ -468,6 +469,14 @@ def _sweeps_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Comparison, "_lost", lambda *_: [])
 
 
+def _sees_no_drift(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(comparison, "drift_of", lambda *_: frozenset())
+
+
+def _sees_drift_everywhere(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(comparison, "drift_of", lambda receipt, seen, *_: drift_of(receipt, seen, UNCLAIMED))
+
+
 _CLAIMED, _UNCLAIMED, _RESUMED = Promise.claimed, Promise.unclaimed, Promise.resumed
 _LIFT, _UNLOCK = lift_holds._Lifter.lift, lift_holds._Lifter._unlock
 _END_CLAIM = ConversationsInMemory.end_claim
@@ -503,6 +512,8 @@ MUTANTS: Mapping[str, tuple[str, Plant]] = {
     ),
     "foreign tags are dropped": ("7", _drops_foreign_tags),
     "what was lost is not looked for": ("1", _sweeps_nothing),
+    "locks are not looked at again": ("1", _sees_no_drift),
+    "a release is taken for an intruder": ("6", _sees_drift_everywhere),
 }
 
 
