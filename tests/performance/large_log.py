@@ -229,7 +229,10 @@ def main(sizes: Sequence[int]) -> None:
             out = package(Path(folder), Path(folder) / "package", sealed.log)
             report, seconds, peak = verified(out)
             assert report.is_intact, json.dumps(report.document())[:2_000]
-            print(f"  verified in {seconds:.0f} s of processor" + (f", {peak / MIB:.1f} MiB at most" if peak else ""))
+            print(
+                f"  verified in {seconds:.0f} s of processor"
+                + (f", {peak / MIB:.1f} MiB at most" if peak else "")
+            )
 
 
 if __name__ == "__main__":

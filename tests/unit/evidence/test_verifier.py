@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -452,6 +453,22 @@ def _seal_other_accounts(package: Path, change: Callable[[dict[str, Any]], objec
         put(seal, canonical(statement) + b"\n")
 
     _sign_anew(package, SignerInMemory(), changed)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="shows what the README says, where OpenSSL is")
+@pytest.mark.parametrize("statement", ["data/seals/000001.json", "data/seals/000003.json", "package.json"])
+def test_openssl_alone_verifies_a_signature_and_refuses_another(package: Path, statement: str) -> None:
+    signature = str(Path(statement).with_suffix(".sig"))
+    command = [
+        "openssl", "dgst", "-sha256", "-verify", "data/public-key.pem", "-signature", signature, statement
+    ]  # fmt: skip
+
+    good = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
+    put(package / statement, (package / statement).read_bytes().replace(b"M-2026", b"M-2027"))
+    bad = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
+
+    assert (good.returncode, good.stdout.strip()) == (0, "Verified OK")
+    assert bad.returncode == 1
 
 
 # --- proofs
