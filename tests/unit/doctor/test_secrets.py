@@ -49,6 +49,8 @@ def planted(document: dict[str, Any], secret: str) -> dict[str, Any]:
         )
     )
     context = one.setdefault("context", {})
+    if not context.get("genesys_org_id"):
+        context["genesys_org_id"] = secret
     request = context.setdefault("request", {})
     path = request.get("path", "/api/v2/x")
     request["path"] = (
@@ -84,6 +86,20 @@ def test_conditions_of_a_policy_are_told_without_their_values_unless_they_are_ha
         context = {**case.refusal.get("context", {}), **policy, "request": {"params": values}}
 
         answer = explain(read_refusal({**case.refusal, "context": context}))
+
+        assert secret not in json.dumps(answer.as_document())
+
+
+@given(SECRETS, st.sampled_from(["code", "error", "Code", "OperationName", "errorCode", "status"]))
+def test_what_stands_in_the_place_of_a_code_and_is_none_is_not_repeated(secret: str, field: str) -> None:
+    for source in ("genesys", "s3", "kms", "sts"):
+        context = {
+            "role_policy": {"Statement": []},
+            "request": {"operation": secret, "params": {"Key": secret}},
+        }
+        document = {"source": source, "http_status": 403, "body": {field: secret}, "context": context}
+
+        answer = explain(read_refusal(document))
 
         assert secret not in json.dumps(answer.as_document())
 

@@ -319,7 +319,7 @@ def _trust(refusal: Refusal, said: Said) -> Finding:
 
 
 def _let_in(near: Judged | None, principal: str, org: str, *, is_other: bool) -> Mend:
-    condition = {"StringEquals": {"sts:ExternalId": org or "THE-ORGANISATION-ID"}}
+    condition = {"StringEquals": {"sts:ExternalId": org if _UUID.fullmatch(org) else "THE-ORGANISATION-ID"}}
     root = f"arn:aws:iam::{account_of(principal)}:root"
     statement = {
         "Effect": "Allow",

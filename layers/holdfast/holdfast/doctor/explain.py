@@ -19,6 +19,10 @@ _SECRETS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{12,}|eyJ[\w-]{8,}\.[\w.-]+|[\w.+-]+@[\w-]+\.[\w.-]+|\+\d[\d ()-]{7,}\d|"
     r"\b(?=[A-Za-z0-9+=_]*\d)(?=[A-Za-z0-9+=_]*[a-z])(?=[A-Za-z0-9+=_]*[A-Z])[A-Za-z0-9+=_]{32,}"
 )
+# Whoever's code it is, it is made of words; what is not, may be anything.
+_CODE = re.compile(
+    r"[a-z]{2,24}(?:[._][a-z]{2,24}){0,7}|(?:KMS\.)?(?:[A-Z][a-z]{1,24}|[A-Z]{2,4}(?=[A-Z]|$)){1,8}|\d{3}"
+)
 _OURS: Mapping[str, Cause] = {cause.id: cause for cause in OURS}
 # As the transport words what the platform answered: method, path, status, code.
 _PLATFORM_SAID = re.compile(r"[A-Z]+ /\S*: (\d{3}) ([a-z]+(?:\.[a-z]+)+)")
@@ -171,8 +175,9 @@ def _evidence(case: _Case, cause: Cause) -> Iterator[str]:
     said = case.said
     if said.speaker is not Speaker.NOBODY:
         yield f"{_SPOKEN[said.speaker]} says it" + (", quoted by the platform" if said.is_quoted else "")
-    if said.status or said.code:
-        yield " ".join(["answer:", *(str(one) for one in (said.status, said.code) if one)])
+    code = said.code if _CODE.fullmatch(said.code) else ""
+    if said.status or code:
+        yield " ".join(["answer:", *(str(one) for one in (said.status, code) if one)])
     denial = said.denial
     if denial.action:
         role = role_of(denial.principal)

@@ -668,9 +668,7 @@ _DENIALS = (
                 )
             ),
         ),
-        (
-            "find the statement, and allow the one action to the one role; no list of addresses, no open Principal",
-        ),
+        ("find the statement, and allow the one action to the one role, not to addresses",),
         MEDIUM,
         "S3 403",
         ("the bucket's policy (context.bucket_policy)", "the CloudTrail data event of the refused request"),

@@ -83,7 +83,8 @@ _GENESYS_FIELDS = frozenset({"contextId", "messageWithParams", "messageParams", 
 _ARN = r"arn:[\w-]+:[\w-]+:[\w-]*:\d*:[^\s\"'<>,;()]+"
 _DENIED = re.compile(
     rf"(?:user:?\s+(?P<principal>{_ARN}|anonymous)\s+)?is not authorized to perform:?\s*"
-    rf"(?P<action>[a-z0-9-]+:\w+)(?:\s+on (?:the )?resource:?\s+\"?(?P<resource>{_ARN}|\*))?",
+    r"(?P<action>[a-z0-9-]{2,30}:[a-z]{3,60})"
+    rf"(?:\s+on (?:the )?resource:?\s+\"?(?P<resource>{_ARN}|\*))?",
     re.IGNORECASE,
 )
 _KINDS: Sequence[tuple[str, PolicyKind]] = (
@@ -99,6 +100,7 @@ _KINDS: Sequence[tuple[str, PolicyKind]] = (
 _EXPLICIT = r"explicit(?:ly)? den(?:y|ied)[\w ]{0,20}? in (?:an? |the )?"
 _IMPLICIT = r"because no "
 _CALLED = re.compile(r"an error occurred \(([\w.]+)\) when calling the (\w+) operation", re.IGNORECASE)
+_OPERATION = re.compile(r"[A-Z][A-Za-z]{2,60}\d?")
 _JAVA = re.compile(
     r"\(service: (?:amazon ?)?(\w+)[;,] status code: (\d{3})(?:[;,] error code: ([\w.]+))?", re.IGNORECASE
 )
@@ -168,7 +170,7 @@ def read(refusal: Refusal) -> Said:
         status=status if status is not None else _status(fields),
         code=code,
         text=text.lower(),
-        operation=operation or refusal.context.request.operation,
+        operation=next(filter(_OPERATION.fullmatch, (operation, refusal.context.request.operation)), ""),
         denial=denial,
         permissions=_permissions(refusal.body, text) if speaker is Speaker.GENESYS else (),
         is_presigned=_is_presigned(refusal, text),
