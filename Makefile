@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 OUT ?= build/demo
 SCENARIO ?= local/scenarios/default.json
 PORT ?= 0
+WORKERS ?= 2
 
 python := .venv/bin/python
 sources = $(wildcard functions layers/holdfast/holdfast cli local tests)
@@ -40,9 +41,9 @@ check: $(environments) .venvs/checkov/.stamp ## style, types and templates, as t
 	.venv/bin/mypy $(sources)
 	@if test -f template.yaml; then $(python) -m local.check; fi
 
-test: $(environments) .venvs/vendor/.stamp | browser ## every test; the rules and steps must be covered by unit tests alone
+test: $(environments) .venvs/vendor/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by unit tests alone
 	@mkdir -p build
-	$(python) -m pytest --cov --cov-context=test --cov-report= $(ARGS)
+	$(python) -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --cov --cov-context=test --cov-report= $(ARGS)
 	@if test -d layers/holdfast/holdfast/domain && test -z "$(ARGS)"; then \
 		$(python) -m coverage report --fail-under=100 --contexts='^$$,^tests/unit/' \
 			--include='layers/holdfast/holdfast/domain/*,layers/holdfast/holdfast/steps/*'; fi

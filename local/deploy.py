@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import boto3
@@ -121,13 +122,12 @@ def _archive(folder: Path) -> Path:
     archive = ARCHIVES / f"{digest.hexdigest()}.zip"
     if not archive.exists():
         ARCHIVES.mkdir(parents=True, exist_ok=True)
-        unfinished = archive.with_suffix(".part")
-        with zipfile.ZipFile(
-            unfinished, "w", zipfile.ZIP_STORED
-        ) as packed:  # unpacked by every worker: be quick
-            for path in files:
-                packed.write(path, path.relative_to(folder))
-        unfinished.replace(archive)
+        # Two worlds may start at once, and each packs for itself; stored, since every worker unpacks it.
+        with NamedTemporaryFile(dir=ARCHIVES, suffix=".part", delete=False) as unfinished:
+            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as packed:
+                for path in files:
+                    packed.write(path, path.relative_to(folder))
+            Path(unfinished.name).replace(archive)
     return archive
 
 

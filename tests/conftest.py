@@ -9,6 +9,13 @@ from local.genesys.scenario import SCENARIOS
 from local.world import World
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what needs the embedded world on one worker: a world started twice costs a minute."""
+    for item in items:
+        if item.get_closest_marker("world"):
+            item.add_marker(pytest.mark.xdist_group("world"))
+
+
 @pytest.fixture(scope="session")
 def world_scenario() -> Path:
     """The scenario that the shared worlds run with."""
