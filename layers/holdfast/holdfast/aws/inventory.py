@@ -33,7 +33,7 @@ PREFIX = "inventory"
 PAGE_LINES = 1_000
 _END = "end"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z/$")
-_COLUMNS = {
+COLUMNS = {
     "Key",
     "VersionId",
     "IsDeleteMarker",
@@ -159,7 +159,7 @@ class InventoryListing:
                 return None
             raise
         columns = tuple(name.strip() for name in document["fileSchema"].split(","))
-        lacking = sorted(_COLUMNS - set(columns))
+        lacking = sorted(COLUMNS - set(columns))
         if document["fileFormat"] != "CSV" or lacking:
             fault = (
                 f"the inventory {CONFIGURATION} of the evidence bucket: expected CSV with its own columns,"
