@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -114,11 +115,25 @@ def test_the_day_may_end_while_a_run_waits_for_its_canary() -> None:
     assert len(_canaries(house)) == 1
 
 
-def test_a_canary_that_s3_does_not_take_stops_the_run_with_its_words() -> None:
-    house = House()
-    house.canaries.refusal = "PutObject: AccessDenied: with an explicit deny in a resource-based policy"
+_USER = "User: arn:aws:sts::111122223333:assumed-role/holdfast-PreflightRole/x is not authorized to perform"
 
-    with pytest.raises(PreflightBlocked, match="explicit deny in a resource-based policy"):
+
+@pytest.mark.parametrize(
+    ("said", "layer"),
+    [
+        (
+            f"AccessDenied: {_USER}: s3:PutObject with an explicit deny in a resource-based policy",
+            "bucket_policy",
+        ),
+        (f"AccessDenied: {_USER}: s3:PutObject because no identity-based policy allows it", "iam_identity"),
+        ("KMS.DisabledException: arn:aws:kms:eu-central-1:111122223333:key/1 is disabled.", "kms"),
+    ],
+)
+def test_a_canary_that_s3_does_not_take_stops_the_run_and_says_who_refused(said: str, layer: str) -> None:
+    house = House()
+    house.canaries.refusal = f"PutObject: {said}"
+
+    with pytest.raises(PreflightBlocked, match=rf"S3 does not take it \[layer: {layer}\]: .+; \w+"):
         house.preflight()
 
 
@@ -133,6 +148,19 @@ def test_a_canary_that_could_not_be_read_stops_the_run() -> None:
 
     with pytest.raises(PreflightBlocked, match="could not be read"):
         _looked(house, 2)
+
+
+def test_what_may_have_kept_a_canary_from_being_secured_is_said_with_it() -> None:
+    house = House()
+    policies: Any = house.wiring.documents[Reading.SECURER_POLICIES]
+    policies["inline"]["SecureObjects"]["Statement"][1]["Action"].remove("s3:PutObjectVersionTagging")
+
+    with pytest.raises(PreflightBlocked) as blocked:
+        _looked(house, len(LOOK_WAITS_S) + 1)
+
+    said, _, warned = str(blocked.value).partition("Warnings: ")
+    assert "(1) canary [layer: arrival_path]" in said
+    assert "no policy of its own lets SecureObjects s3:PutObjectVersionTagging" in warned
 
 
 # --- the findings

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from holdfast.contracts.steps import MAX_FINDINGS, Preflighted, PreflightFinding, Preflighting
 from holdfast.doctor.checks import told
+from holdfast.doctor.explain import explain_error
 from holdfast.doctor.wiring import wiring_digest, wiring_findings
 from holdfast.domain.custody import Receipt
 from holdfast.domain.evidence_key import CANARY_PREFIX
@@ -57,8 +58,7 @@ def preflight(
         try:
             canaries.put_once(canary_key, canary_key.encode())
         except AwsRefused as refused:
-            finding = Finding("canary", f"S3 does not take it: {refused}")
-            return _concluded(run, canary_key, [*findings, finding], telemetry)
+            return _concluded(run, canary_key, [*findings, _refused(refused)], telemetry)
     if run.looks == len(LOOK_WAITS_S):
         return _concluded(run, canary_key, [*findings, _silent(canary_key, wiring.backlog())], telemetry)
     return _answer(canary_key, findings, looks=run.looks + 1, wait_s=LOOK_WAITS_S[run.looks])
@@ -86,6 +86,15 @@ def _of_receipts(receipts: Sequence[Receipt]) -> Sequence[Finding]:
     return [Finding("canary", "it was locked, and could not be read; evidence would have no digest")]
 
 
+def _refused(refused: AwsRefused) -> Finding:
+    """Explain why S3 does not take a canary, by the rules that explain every other refusal."""
+    why = explain_error(type(refused).__name__, str(refused))
+    evidence = ", ".join(why.evidence)
+    return Finding(
+        "canary", f"S3 does not take it [layer: {why.layer}]: {why.title} {evidence}; {why.advice}"
+    )
+
+
 def _silent(canary_key: str, backlog: int) -> Finding:
     """Judge a canary that was not secured in time: behind many other arrivals it may only be waiting."""
     said = f"{canary_key} has no receipt after {sum(LOOK_WAITS_S)} s"
@@ -100,7 +109,8 @@ def _concluded(
     blocking = [finding for finding in findings if finding.is_blocking]
     if blocking and not run.report_only:
         telemetry.count(Counter.EXCEPTIONS, len(blocking))
-        raise PreflightBlocked(told(blocking))
+        warnings = [finding for finding in findings if not finding.is_blocking]
+        raise PreflightBlocked(told(blocking) + (f". Warnings: {told(warnings)}" if warnings else ""))
     return _answer(canary_key, findings)
 
 
