@@ -73,7 +73,7 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
     _clear(out)
     with display_for(console) as display, World(scenario_path, out, on_phase=display.begin) as world:
         try:
-            finished = _run(world, scenario, display)
+            finished = play(world, scenario, display)
         finally:
             world.collect_logs()
         display.begin("package")
@@ -127,7 +127,8 @@ class _Sent:
             self.requests += event.repeat
 
 
-def _run(world: World, scenario: Scenario, display: Display) -> Finished:
+def play(world: World, scenario: Scenario, display: Display) -> Finished:
+    """Send the events when they are due, and wait until every run has ended."""
     started = time.monotonic()
     due = sorted(scenario.events, key=lambda event: event.after_s)
     is_standing = any(event.is_standing for event in due)

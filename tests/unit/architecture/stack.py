@@ -331,6 +331,24 @@ def _where(statement: Statement) -> str:
     return "all but canaries" if statement["NotResource"] == {"Fn::Sub": CANARIES} else "some"
 
 
+def two_people(template: Template) -> Iterator[str]:
+    """Requests to release and their approvals come over a bus each, which one principal each may write to."""
+    events = {"HoldReleaseRequested": ("ReleaseHold", "ReleaseBus", "ReleaseRequesterArn")}
+    events["HoldReleaseApproved"] = ("ApproveRelease", "ApprovalBus", "ReleaseApproverArn")
+    for event, (machine, bus, principal) in events.items():
+        rules = template["Resources"][machine]["Properties"]["Events"].values()
+        heard = [(rule["Properties"]["EventBusName"], rule["Properties"]["Pattern"]) for rule in rules]
+        if heard != [({"Ref": bus}, {"detail-type": [event]})]:
+            yield f"{machine}: must be started by {event} on {bus}, and by nothing else"
+        statement = template["Resources"][f"{bus}Policy"]["Properties"]["Statement"]
+        others = {"ArnNotEquals": {"aws:PrincipalArn": {"Ref": principal}}}
+        if (statement["Effect"], statement["Principal"], statement["Condition"]) != ("Deny", "*", others):
+            yield f"{bus}: lets others than {principal} write"
+    asserted = json.dumps(template.get("Rules", {}))
+    if not all(json.dumps({"Ref": principal}) in asserted for _, _, principal in events.values()):
+        yield "the template lets one principal ask and approve"
+
+
 def vendor(template: Template) -> Iterator[str]:
     """The vendor assumes its role with our organisation's id, and can write and nothing else."""
     role = template["Resources"]["GenesysWriterRole"]["Properties"]

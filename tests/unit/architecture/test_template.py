@@ -34,6 +34,7 @@ RULES: dict[str, Rule] = {
     "locks": stack.locks,
     "evidence_policy": stack.evidence_policy,
     "vendor": stack.vendor,
+    "two_people": stack.two_people,
     "credentials": stack.credentials,
     "buckets": stack.buckets,
     "arrival_wiring": stack.arrival_wiring,
@@ -265,6 +266,57 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         "locks",
         lambda r: statement(r, "SecureObjectsRole", 0).pop("Condition"),
         "SecureObjectsRole: may lift a hold",
+    ),
+    "a lift by a role that locks": (
+        "locks",
+        lambda r: grant(r, "LiftHoldsRole", "s3:PutObjectLegalHold", EVIDENCE),
+        "LiftHoldsRole: may lift a hold",
+    ),
+    "a lifter that locks as well": (
+        "locks",
+        lambda r: statement(r, "LiftHoldsRole", 0).pop("Condition"),
+        "LiftHoldsRole: may lift a hold",
+    ),
+    "a lifter that tags": (
+        "boundaries",
+        lambda r: grant(r, "LiftHoldsRole", "s3:PutObjectVersionTagging", EVIDENCE),
+        "LiftHolds: may s3:PutObjectVersionTagging",
+    ),
+    "a lifter that calls the platform": (
+        "boundaries",
+        lambda r: properties(r, "LiftHoldsRole")["ManagedPolicyArns"].append({"Ref": "GenesysCaller"}),
+        "LiftHolds: may secretsmanager:GetSecretValue",
+    ),
+    "a plan that reads recordings": (
+        "boundaries",
+        lambda r: grant(r, "PlanReleaseRole", "s3:GetObjectVersion", EVIDENCE),
+        "PlanRelease: of the release side, and may s3:GetObjectVersion recordings",
+    ),
+    "a bucket that lets every role lift": (
+        "evidence_policy",
+        lambda r: statement(r, "EvidenceBucketPolicy", 2)["Condition"].pop("StringEquals"),
+        "does not deny s3:PutObjectLegalHold of all",
+    ),
+    "a bucket whose exception is another role": (
+        "evidence_policy",
+        lambda r: statement(r, "EvidenceBucketPolicy", 2)["Condition"].update(
+            ArnNotEquals={"aws:PrincipalArn": {"Fn::GetAtt": ["FinishReleaseRole", "Arn"]}}
+        ),
+        "does not deny s3:PutObjectLegalHold of all",
+    ),
+    "an approval over the bus of requests": (
+        "two_people",
+        lambda r: properties(r, "ApproveRelease")["Events"]["HoldReleaseApproved"]["Properties"].update(
+            EventBusName={"Ref": "ReleaseBus"}
+        ),
+        "ApproveRelease: must be started by HoldReleaseApproved on ApprovalBus",
+    ),
+    "a requester that may approve": (
+        "two_people",
+        lambda r: properties(r, "ApprovalBusPolicy")["Statement"]["Condition"]["ArnNotEquals"].update(
+            {"aws:PrincipalArn": {"Ref": "ReleaseRequesterArn"}}
+        ),
+        "ApprovalBus: lets others than ReleaseApproverArn write",
     ),
     "a bucket that lets a hold be lifted": (
         "evidence_policy",
@@ -560,6 +612,13 @@ def test_a_broken_template_is_found(rule: str, mutate: Mutation, said: str) -> N
 
 def test_no_rule_goes_without_a_mutant() -> None:
     assert {rule for rule, _, _ in MUTANTS.values()} == RULES.keys()
+
+
+def test_a_template_that_lets_one_principal_ask_and_approve_is_found() -> None:
+    broken = copy.deepcopy(TEMPLATE)
+    del broken["Rules"]
+
+    assert list(RULES["two_people"](broken)) == ["the template lets one principal ask and approve"]
 
 
 def test_a_setting_that_is_never_read_is_found() -> None:

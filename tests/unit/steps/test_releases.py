@@ -1,5 +1,6 @@
 """A release from the request to the certificate, and everything that is refused on the way."""
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -1112,6 +1113,43 @@ def test_a_hold_per_matter_is_nobodys_where_nobody_claims() -> None:
 
 
 # --- the certificate -------------------------------------------------------------------------------------
+
+
+def test_the_log_of_the_matter_names_the_release_and_the_digests_of_its_files() -> None:
+    house = judged(1, 2)
+    claimed_too(house, 2)
+
+    released(house)
+
+    (entry,) = [
+        json.loads(one.canonical)
+        for name, one in house.conversations.folders[f"LOG#{MATTER}"].entries.items()
+        if name == "ENTRY#RELEASE#REL-1"
+    ]
+    assert (entry["kind"], entry["release_id"], entry["matter_id"]) == ("release", "REL-1", MATTER)
+    assert (entry["requested_by"], entry["approved_by"]) == ("legal-user-17", "legal-user-4")
+    assert entry["plan_sha256"] == record(house).plan.sha256
+    assert entry["counts"]["let_go"] == 1
+    folder = f"releases/{MATTER}/REL-1"
+    files = {key: content for key, content in house.records.files.items() if key.startswith(folder)}
+    assert {f"{folder}/{one['name']}": (one["sha256"], one["size_bytes"]) for one in entry["files"]} == {
+        key: (hashlib.sha256(content).hexdigest(), len(content)) for key, content in files.items()
+    }
+
+
+def test_a_part_that_is_gone_when_the_release_is_certified_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_release, "PART_CONVERSATIONS", 1)
+    house = judged(1, 2)
+    house.conversations.page_size = 1
+    asked(house)
+    approved(house)
+    progress = through(house, "lift_holds", through(house, "end_claims", None))
+    progress = through(house, "lift_holds", through(house, "end_claims", progress))
+    more = house.finish_release()
+    del house.records.files["releases/M-2026-001/REL-1/plan-00001.jsonl"]
+
+    with pytest.raises(ReleasePlanChanged, match="found it missing"):
+        house.finish_release(more)
 
 
 def test_who_is_overtaken_while_finishing_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
