@@ -166,8 +166,15 @@ def _request(run: Run, item: Mapping[str, Any]) -> Summary:
         "verdict": _verdict(run, item),
         "explanation": explanation,
         "layers": sorted(set(re.findall(r"\[layer: (\w+)\]", explanation))),
+        "seal": _seal(run),
         **_counts(_plain(item.get("summary") or {})),
     }
+
+
+def _seal(run: Run) -> Any:
+    """Give the seal that the announcement names; None where nothing was sealed."""
+    log = run.output.get("log") if isinstance(run.output, Mapping) else None
+    return log["seal"] if log else None
 
 
 def _verdict(run: Run, item: Mapping[str, Any]) -> str:

@@ -35,7 +35,6 @@ MATTER = MatterId("M-2026-001")
 ENTRIES_A_CONVERSATION, PAGE = 4, 10_000
 LOOKS = 3  # at the clock, in one invocation
 MIB = 1 << 20
-MOST_TRACED = 200_000  # entries: looking on takes longer than verifying
 
 
 @dataclass
@@ -138,18 +137,16 @@ class Sealed:
     log: SealedLog
     invocations: int
     seconds: float
-    peak_bytes: int  # of the traced invocations: the first, and one in ten
+    peak_bytes: int  # of the invocation that held most, if somebody looked on
 
 
-def seal(entries: int, folder: Path) -> Sealed:
+def seal(entries: int, folder: Path, *, is_traced: bool) -> Sealed:
     """Seal a log of so many entries, a few looks at the clock an invocation."""
     ledger = _Ledger(entries // ENTRIES_A_CONVERSATION)
-    cursor, invocations, peak, seconds, is_done = "", 0, 0, 0.0, False
+    cursor, invocations, peak, is_done, began = "", 0, 0, False, process_time()
     while not is_done:
-        traced = invocations % 10 == 0
-        if traced:
+        if is_traced:
             tracemalloc.start()
-        began = process_time()
         answer = seal_matter(
             MatterSealing(matter_id=MATTER, cursor=cursor),
             batches=ledger,  # type: ignore[arg-type] # what sealing asks of it
@@ -161,16 +158,13 @@ def seal(entries: int, folder: Path) -> Sealed:
             has_time=Patience(LOOKS),
             telemetry=RecordedTelemetry(),
         )
-        if traced:
+        if is_traced:
             peak = max(peak, tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-        else:
-            seconds += process_time() - began
         cursor, is_done = answer.cursor, answer.done
         invocations += 1
     assert set(ledger.sealed[1:]) == {ENTRIES_A_CONVERSATION}
-    timed = invocations - len(range(0, invocations, 10))
-    return Sealed(ledger.log_of, invocations, seconds * invocations / max(1, timed), peak)
+    return Sealed(ledger.log_of, invocations, process_time() - began, peak)
 
 
 def package(folder: Path, out: Path, log: SealedLog) -> Path:
@@ -201,38 +195,42 @@ def package(folder: Path, out: Path, log: SealedLog) -> Path:
     return out
 
 
-def verified(out: Path) -> tuple[Report, float, int | None]:
-    """Verify twice: once for the time, once for the memory."""
-    began = process_time()
+def verified(out: Path, *, is_traced: bool) -> tuple[Report, float, int]:
+    """Verify; answers the report, seconds and, if somebody looked on, bytes."""
+    if is_traced:
+        tracemalloc.start()
+    began, peak = process_time(), 0
     report = verify(out, key=SignerInMemory().public_key().pem)
     seconds = process_time() - began
-    if report.facts["entries"] > MOST_TRACED:
-        return report, seconds, None
-    tracemalloc.start()
-    verify(out)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    if is_traced:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
     return report, seconds, peak
 
 
+def trial(entries: int, *, is_traced: bool) -> tuple[Sealed, float, int]:
+    """Seal and verify."""
+    with tempfile.TemporaryDirectory() as folder:
+        sealed = seal(entries, Path(folder), is_traced=is_traced)
+        out = package(Path(folder), Path(folder) / "package", sealed.log)
+        report, seconds, peak = verified(out, is_traced=is_traced)
+    assert report.is_intact, json.dumps(report.document())[:2_000]
+    return sealed, seconds, peak
+
+
 def main(sizes: Sequence[int]) -> None:
-    """Seal and verify a log of each size, and say what it took."""
+    """Say what logs of these sizes took; looking on takes long, and is done with the first alone."""
+    first = sizes[0]
+    sealed, _, peak = trial(first, is_traced=True)
+    print(
+        f"{first:,} entries: {sealed.peak_bytes / MIB:.1f} MiB to seal, {peak / MIB:.1f} to verify, at most"
+    )
     for entries in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            sealed = seal(entries, Path(folder))
-            print(
-                f"\n{sealed.log.size:,} entries in {sealed.log.sequence} seals:"
-                f"\n  sealed in {sealed.invocations} invocations, {sealed.seconds:.0f} s of processor,"
-                f" {sealed.peak_bytes / MIB:.1f} MiB at most",
-                flush=True,
-            )
-            out = package(Path(folder), Path(folder) / "package", sealed.log)
-            report, seconds, peak = verified(out)
-            assert report.is_intact, json.dumps(report.document())[:2_000]
-            print(
-                f"  verified in {seconds:.0f} s of processor"
-                + (f", {peak / MIB:.1f} MiB at most" if peak else "")
-            )
+        sealed, seconds, _ = trial(entries, is_traced=False)
+        print(
+            f"{sealed.log.size:,} entries: {sealed.log.sequence} seals in {sealed.invocations} invocations,"
+            f" {sealed.seconds:.0f} s of processor; verified in {seconds:.0f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -640,3 +640,15 @@ def test_a_seal_retention_by_default_is_found() -> None:
     broken["Parameters"]["SealRetentionDays"]["Default"] = 1
 
     assert any("nobody may get it by default" in fault for fault in RULES["buckets"](broken))
+
+
+def test_whoever_seals_or_packs_may_sign_and_nobody_else() -> None:
+    signers = {
+        name
+        for name, role in stack.of_type(TEMPLATE, "IAM::Role").items()
+        for policy in role.get("Policies", ())
+        for statement in stack.statements(policy["PolicyDocument"])
+        if any(action in {"kms:Sign", "kms:*"} for action in statement["Action"])
+    }
+
+    assert signers == {"SealMatterRole", "SealReleaseRole", "PackageMatterRole"}

@@ -9,6 +9,7 @@ Source: RFC 9162, "Certificate Transparency Version 2.0", section 2.1, read 2026
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 type Range = tuple[int, int]
 """Leaves from the first number up to, not including, the second."""
@@ -138,11 +139,9 @@ def _roots(spans: Sequence[Range], leaves: Iterable[bytes]) -> list[bytes]:
     """Compute the roots of subtrees that share no leaf, in one reading of the leaves."""
     trees = [Tree() for _ in spans]
     ordered = sorted(zip(spans, trees, strict=True), key=lambda pair: pair[0])
-    reading = iter(enumerate(leaves))
+    reading, position = iter(leaves), 0
     for (start, end), tree in ordered:
-        for number, leaf in reading:
-            if number >= start:
-                tree.add(leaf)
-            if number == end - 1:
-                break
+        for leaf in islice(reading, start - position, end - position):
+            tree.add(leaf)
+        position = end
     return [tree.root for tree in trees]
