@@ -84,12 +84,11 @@ class ReleaseLedger:
                 pk,
                 f"CLAIM#{ending.matter_id}",
                 "SET ended_at = :at, release_id = :release, ended_by = :by REMOVE gsi_matter, gsi_batch",
-                "attribute_exists(pk) AND attribute_not_exists(ended_at) AND claimed_at <= :planned_at",
+                "attribute_exists(pk) AND attribute_not_exists(ended_at)",
                 {
                     ":at": ended_at,
                     ":release": ending.release_id,
                     ":by": ending.ended_by,
-                    ":planned_at": to_text(ending.planned_at),
                 },
             ),
             self._table.updating(
