@@ -781,6 +781,17 @@ def test_a_matters_own_hold_is_let_go_between_its_claims_end_and_the_next(
     assert let_go["matter_id"] == M
 
 
+def test_no_hold_is_placed_for_a_claim_that_has_ended(ledger: Ledger) -> None:
+    ledger.claims.claim(_claim())
+    ledger.claims.claim(_claim(OTHER_M))
+    ledger.releases.end_claim(_ending())
+
+    ledger.claims.mark_platform_hold([ONE], M, PlatformHold.PLACING)
+
+    assert ledger.releases.begin_platform_release(ONE, M, None) is False, "there is nothing to let go"
+    assert ledger.claims.claim(_claim(at=LATER)).is_new
+
+
 def test_a_drift_has_one_event_however_often_it_is_repaired(ledger: Ledger) -> None:
     version = _receipt_now(ledger)
     stray = ObjectVersion("evidence", "what is this", "v1", 1)

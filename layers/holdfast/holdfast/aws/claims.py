@@ -172,7 +172,6 @@ class ClaimLedger:
             matter_id=claim.matter_id,
             request_id=claim.request_id,
         )
-        is_left, values = one_of("platform.#state", [one for one in _TO_BE_LET_GO if one is not None])
         return [
             self._table.putting(
                 {
@@ -186,9 +185,7 @@ class ClaimLedger:
                     "gsi_matter": f"MATTER#{claim.matter_id}",
                     "gsi_batch": f"BATCH#{claim.request_id}#{claim.batch_id}#{conversation.conversation_id}",
                 },
-                "attribute_not_exists(pk) OR (attribute_exists(ended_at)"
-                f" AND (attribute_not_exists(platform) OR NOT ({is_left})))",
-                values,
+                "attribute_not_exists(pk) OR attribute_exists(ended_at)",
             ),
             self._table.updating(*promise_move(conversation.conversation_id, standing, promise)),
             self._table.putting(
