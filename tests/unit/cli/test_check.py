@@ -91,6 +91,7 @@ def test_warnings_are_shown_and_the_answer_is_yes(deployed: Deployed) -> None:
 
     assert (shown.exit_code, shown.document["clear"]) == (Exit.DONE, True)
     assert _statuses(shown.document)["permissions"] == "warning"
+    assert "nobody says" in shown.page  # and still after waiting for the canary
 
 
 def test_a_canary_that_never_comes_is_waited_for_and_blocks(deployed: Deployed) -> None:
