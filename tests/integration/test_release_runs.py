@@ -8,9 +8,11 @@ import pytest
 
 from holdfast.domain.custody import EventType
 from holdfast.domain.ids import ConversationId, MatterId
+from holdfast.domain.release import NOBODY
 from holdfast.domain.states import HoldState, MatterStatus, ReleaseState
 from tests.events import load_event
 from tests.fakes.effects import Killed
+from tests.fakes.story import conversation_id, deliver
 from tests.integration import test_compliance_runs, test_platform_runs
 from tests.integration.rehearsal import CUSTODIAN, Failed, Rehearsal
 
@@ -65,6 +67,8 @@ def _approve(us: Rehearsal) -> None:
         return
     event = load_event("hold_release_approved")
     event["detail"] |= {"matter_id": release.matter_id, "plan_sha256": release.plan.sha256}
+    if release.matter_id == NOBODY:
+        del event["detail"]["matter_id"]
     us._execute("approve_release", event)
 
 
@@ -162,6 +166,31 @@ def test_a_release_that_is_done_is_not_done_again() -> None:
 
     assert again["outcome"] == "DUPLICATE"
     assert us.house.effects.log == []
+
+
+def test_what_nobody_claims_is_let_go_and_its_certificate_is_sealed_too() -> None:
+    us = platform()
+    deliver(us.house, 7)
+    detail = {name: one for name, one in ASKED["detail"].items() if name != "matter_id"}
+
+    end = us.release({**ASKED, "detail": detail | {"scope": "unclaimed"}})
+
+    assert end["end"]["counts"]["let_go"] == 1
+    assert end["log"]["seal"]["key"].startswith(f"matters/{NOBODY}/seals/")
+    for (key, _), stored in us.house.evidence.stored.items():
+        assert stored.is_locked is (str(conversation_id(7)) not in key)
+
+
+def test_a_matter_that_claims_nothing_is_released_all_the_same() -> None:
+    us = platform()
+    assert us.run("M-2026-003", "R-3", conversation_ids=[str(conversation_id(9))]).verdict == "PRESERVED"
+
+    end = us.release(asking(matter_id="M-2026-003"))
+
+    assert end["end"]["counts"]["conversations"] == 0
+    matter = us.house.requests.matter(MatterId("M-2026-003"))
+    assert matter is not None
+    assert matter.status is MatterStatus.RELEASED
 
 
 def test_a_release_that_nobody_approves_ends_refused_and_lets_nothing_go() -> None:
