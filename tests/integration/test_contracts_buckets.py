@@ -27,6 +27,7 @@ from holdfast.ports import (
     HashQueue,
     ListingMark,
     RecordFiles,
+    RecordShelf,
     RequestBus,
     Runs,
     WorkFiles,
@@ -335,6 +336,39 @@ def test_a_record_is_written_once_and_a_repeat_answers_what_stands(records: Reco
     first = records.write_once("x.jsonl", [b"first"])
 
     assert records.write_once("x.jsonl", [b"second", b"longer"]) == first
+
+
+@pytest.fixture(params=WHERE)
+def shelf(request: pytest.FixtureRequest, s3: Any) -> RecordShelf:
+    if request.param == "in memory":
+        return RecordFilesInMemory()
+    return RecordsS3(s3, bucket=_bucket(s3, "records", ObjectLockEnabledForBucket=True))
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 3 << 20])
+def test_a_file_on_the_shelf_is_read_as_it_was_put(shelf: RecordShelf, size_bytes: int) -> None:
+    content = bytes(range(256)) * (size_bytes // 256) + b"x" * (size_bytes % 256)
+
+    file = shelf.put_once("packages/M/data/x", iter([content[:7], content[7:]]))
+
+    assert (file.size_bytes, file.sha256) == (size_bytes, hashlib.sha256(content).hexdigest())
+    assert b"".join(shelf.read("packages/M/data/x") or ()) == content
+
+
+def test_what_is_not_on_the_shelf_is_none(shelf: RecordShelf) -> None:
+    assert shelf.read("packages/M/data/x") is None
+
+
+def test_a_second_file_of_a_name_changes_nothing_and_its_chunks_are_read_all_the_same(
+    shelf: RecordShelf,
+) -> None:
+    first = shelf.put_once("x", [b"first"])
+    chunks = iter([b"second", b"and longer"])
+
+    assert shelf.put_once("x", chunks) == first
+
+    assert list(chunks) == []
+    assert b"".join(shelf.read("x") or ()) == b"first"
 
 
 # --- queues and runs
