@@ -78,6 +78,16 @@ def test_every_object_stands_in_one_class_of_lag(lags: list[tuple[int, int]]) ->
     )
 
 
+def test_a_lag_stands_in_its_class_and_classes_between_are_drawn_empty() -> None:
+    drawn = lag_bars([(499, 1), (500, 2), (7_000_000, 3)])
+
+    assert drawn
+    assert [bar.label for bar in drawn.bars] == [
+        "< 500 ms: 1 secured", "500 ms – 1 s: 2 secured", "1 h – 6 h: 3 secured"
+    ]  # fmt: skip
+    assert drawn.bars[2].x - drawn.bars[1].x > 5 * drawn.bars[1].width
+
+
 def test_classes_of_lag_are_named_by_their_ends() -> None:
     names = lag_class_names()
 

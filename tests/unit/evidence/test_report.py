@@ -168,6 +168,14 @@ def test_the_numbers_are_those_of_the_sealed_lines() -> None:
         assert f"{name.capitalize()}{counts[name]}" in text.replace(" ", "")
 
 
+def test_keys_that_share_what_is_no_ascii_come_back_as_they_were() -> None:
+    names = ["ä\U0001f600録-1.json", "ä\U0001f600録-2.json", "ä\U0001f601.json"]
+
+    rows = rows_of(Reader(page_of(Story(recordings=2, odd_names=names))))["objects"]
+
+    assert {key.rpartition("/")[2] for key in unpacked(rows["key"])} >= set(names)
+
+
 def test_every_object_and_every_exception_is_on_the_page() -> None:
     story = Story(recordings=120)
 

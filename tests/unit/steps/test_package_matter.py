@@ -196,6 +196,7 @@ def test_a_package_that_was_cut_off_anywhere_is_completed_to_the_same() -> None:
         with pytest.raises(Killed):
             house.package_matter()
         house.records.effects.crash_before = None
+        house.clock.forward(timedelta(minutes=1))
 
         house.package_matter()
 
