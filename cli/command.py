@@ -73,7 +73,7 @@ def _runnable(action: Action) -> Callable[..., None]:
             answer = action(**given)
             terminal.show(answer)
         except Exception as failure:
-            if isinstance(failure, typer.Exit | typer.Abort) or _is_usage_error(failure):
+            if isinstance(failure, typer.Exit | typer.Abort | BrokenPipeError) or _is_usage_error(failure):
                 raise
             if os.environ.get("HOLDFAST_TRACEBACK"):
                 raise

@@ -120,8 +120,10 @@ def approve(
         terminal.err.print(shown)
         plan_sha256 = _asked(record)
     if plan_sha256 is None:
+        asserted = f" --by {by}" if by else ""
         hint = (
-            f"To approve it: holdfast approve {matter} {release_id} --plan-sha256 {document['plan_sha256']}"
+            f"To approve it: holdfast approve {matter} {release_id}{asserted}"
+            f" --plan-sha256 {document['plan_sha256']}"
         )
         return Answer(document, page(shown, Text(f"\n{hint}", style="dim")), Exit.NO)
     detail = {

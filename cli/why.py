@@ -19,7 +19,7 @@ from cli.terminal import Answer, Terminal
 from holdfast.domain.custody import EventType, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.ids import ConversationId, RecordingId, is_uuid
-from holdfast.domain.moments import from_text
+from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.promise import Promise
 from holdfast.domain.reconciliation import MEANINGS, Reason
 from holdfast.domain.states import HoldState
@@ -220,10 +220,15 @@ def _case(deployment: Deployment, subject: Subject, advance: Any) -> Case:
     return Case(
         subject,
         dossier,
-        sorted(versions, key=lambda one: one.version.key),
+        sorted(versions, key=_by_key_and_arrival),
         {matter_id: matter.title for matter_id, matter in matters.items() if matter},
         elsewhere=len(receipts) - len(concerned),
     )
+
+
+def _by_key_and_arrival(one: Version) -> tuple[str, bool, str]:
+    """Order versions: those of one key by their arrival, what has no receipt last."""
+    return one.version.key, one.receipt is None, to_text(one.receipt.arrived_at) if one.receipt else ""
 
 
 def _without_receipt(

@@ -1,5 +1,6 @@
 """The command line as a whole: its table, its speed, its exit codes, the way it fails."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -123,3 +124,24 @@ def test_a_command_line_that_cannot_be_read_is_an_error_of_usage() -> None:
     assert RUNNER.invoke(app, ["whi"]).exit_code == Exit.USAGE
     assert "why" in RUNNER.invoke(app, ["whi"]).stderr
     assert RUNNER.invoke(app, ["why"]).exit_code == Exit.USAGE
+
+
+def test_who_reads_no_further_is_no_defect() -> None:
+    def cut_off() -> Answer:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    shown = RUNNER.invoke(_one_command(cut_off))
+
+    assert (shown.exit_code, shown.output) == (Exit.NO, "")
+
+
+def test_a_shell_completes_commands_without_loading_any() -> None:
+    completing = {"_HOLDFAST_COMPLETE": "complete_bash", "COMP_WORDS": "holdfast re", "COMP_CWORD": "1"}
+    path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/holdfast'}"}
+
+    told = subprocess.run(
+        [sys.executable, "-c", "import cli.main; cli.main.run()"],
+        cwd=ROOT, env=path | completing, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert set(told.stdout.split()) == {name for name in COMMANDS if name.startswith("re")}

@@ -3,6 +3,7 @@
 import pytest
 
 from cli.exits import Exit
+from cli.terminal import Terminal
 from holdfast.ports import ParkedMessage
 from tests.fakes.clock import NOON
 from tests.fakes.house import House
@@ -61,3 +62,17 @@ def test_single_messages_or_those_of_a_matter_are_chosen(deployment: HouseDeploy
 
     assert [one["message_id"] for one in shown.document["parked"]] == ["m-2"]
     assert deployment.invoked[0][1] == {"matter_id": "M-1", "message_ids": ["m-2"]}
+
+
+@pytest.mark.parametrize(("typed", "sent"), [("y", True), ("n", False)])
+def test_a_person_is_asked_before_anything_is_sent(
+    deployment: HouseDeployment, monkeypatch: pytest.MonkeyPatch, typed: str, sent: bool
+) -> None:
+    monkeypatch.setattr(Terminal, "is_interactive", property(lambda terminal: True))
+    deployment.answers["RedriveParkedName"] = [ANSWER | {"redriven": 2}] * 2
+
+    shown = run(deployment, "redrive", answers=f"{typed}\n")
+
+    assert bool(deployment.invoked) is sent
+    assert shown.exit_code == (Exit.DONE if sent else Exit.NO)
+    assert "its key is denied" in shown.errors

@@ -5,8 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.exits import Exit
+from cli.main import app
+from cli.terminal import Terminal
 from holdfast.contracts.release import HoldReleaseApproved, HoldReleaseRequested, read_release_event
 from holdfast.domain.ids import MatterId, ReleaseId, RequestId, batch_id
 from holdfast.domain.states import RequestState
@@ -191,3 +194,31 @@ def test_what_stays_is_said_with_the_matter_it_stays_for(deployment: HouseDeploy
     assert shown.document["plan"]["stays_for"] == {"M-7": 1}
     assert "1 conversations, because other matters claim them too" in shown.page
     assert "M-7" in shown.page
+
+
+@pytest.fixture
+def somebody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a person sit at the terminal."""
+    monkeypatch.setattr(Terminal, "is_interactive", property(lambda terminal: True))
+
+
+@pytest.mark.usefixtures("somebody_there")
+def test_a_person_approves_by_typing_how_the_hash_begins(asked: HouseDeployment) -> None:
+    shown = run(
+        asked, "approve", MATTER, "REL-1", "--by", "partner", answers=plan_of(asked).sha256[:8] + "\n"
+    )
+
+    assert shown.exit_code == Exit.DONE
+    assert asked.sent[0][2]["plan_sha256"] == plan_of(asked).sha256
+    assert "The matter was settled." in shown.errors  # the plan, before the question
+
+
+@pytest.mark.usefixtures("somebody_there")
+@pytest.mark.parametrize("typed", ["yes", "", "00000000"])
+def test_whoever_types_anything_else_approves_nothing(asked: HouseDeployment, typed: str) -> None:
+    told = CliRunner().invoke(
+        app, ["approve", MATTER, "REL-1", "--by", "partner"], obj=lambda *_: asked, input=f"{typed}\n"
+    )
+
+    assert told.exit_code != Exit.DONE
+    assert asked.sent == []

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.exits import Exit
+from cli.main import app
 from cli.request import QUESTIONS
+from cli.terminal import Terminal
 from holdfast.contracts.request import DiscoveryRequest
 from tests.events import load_event
 from tests.fakes.house import MATTER, House
@@ -195,3 +198,18 @@ def test_there_is_a_question_for_every_field() -> None:
     fields = {*detail, *detail["scope"], *detail["scope"]["interval"]} - {"scope", "interval"}
 
     assert asked == fields
+
+
+@pytest.mark.parametrize(("typed", "sent"), [("y", True), ("n", False)])
+def test_a_person_sees_the_request_before_it_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, sent: bool
+) -> None:
+    monkeypatch.setattr(Terminal, "is_interactive", property(lambda terminal: True))
+    deployment = HouseDeployment(House())
+    file = write(tmp_path, load_event("discovery_requested"))
+
+    shown = CliRunner().invoke(app, ["request", file], obj=lambda *_: deployment, input=f"{typed}\n")
+
+    assert bool(deployment.sent) is sent
+    assert (shown.exit_code == Exit.DONE) is sent
+    assert "Complaint about a disputed order" in shown.stderr

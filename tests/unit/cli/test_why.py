@@ -239,3 +239,16 @@ def test_a_claimed_conversation_of_which_nothing_has_arrived_yet_is_known() -> N
     assert shown.exit_code == Exit.DONE
     assert shown.document["versions"] == []
     assert "none has arrived yet" in shown.page
+
+
+def test_versions_of_one_key_are_shown_in_the_order_of_their_arrival(house: House) -> None:
+    first = run(house, "why", KEY).document["versions"]
+    for _ in range(3):
+        house.clock.forward(timedelta(minutes=1))
+        assert house.secure_objects(messages(house, house.evidence.put(KEY, b"again"))) == []
+
+    versions = run(house, "why", KEY).document["versions"]
+
+    assert versions[:1] == first
+    assert [one["arrived_at"] for one in versions] == sorted(one["arrived_at"] for one in versions)
+    assert len({one["arrived_at"] for one in versions}) == 4
