@@ -261,6 +261,13 @@ def test_an_external_id_that_was_sent_and_is_another_organisations_is_told() -> 
     assert (finding.kind, finding.mend) == (FindingKind.OTHER_TENANT, None)
 
 
+def test_a_trust_policy_says_nothing_of_what_the_role_may_do_and_an_identity_policy_nothing_of_trust() -> (
+    None
+):
+    assert found(denied(role_arn=ROLE, role_policy=trust(ORG))).kind is FindingKind.NOTHING_GIVEN
+    assert found(assuming(role_policy=policy(allow()), genesys_org_id=ORG)).kind is FindingKind.NOTHING_GIVEN
+
+
 def test_what_the_trust_needs_and_nobody_told_is_asked_for() -> None:
     answer = explain(assuming(role_policy=trust(ORG)))
 

@@ -142,9 +142,12 @@ def is_vendor(refusal: Refusal, said: Said) -> bool:
 def diagnose(refusal: Refusal, said: Said) -> Finding:
     """Evaluate the policies of the context for what was asked."""
     context = refusal.context
-    if said.speaker is Speaker.STS or said.denial.action.lower().startswith("sts:"):
-        return _trust(refusal, said) if context.role_policy else NOTHING
     role = read_policy(context.role_policy, "role_policy") if context.role_policy else None
+    if said.speaker is Speaker.STS or said.denial.action.lower().startswith("sts:"):
+        return _trust(refusal, said, role) if role and _is_trust(role) else NOTHING
+    if role and _is_trust(role):
+        # It says who may become the role, and nothing of what the role may do.
+        role = None
     bucket = read_policy(context.bucket_policy, "bucket_policy") if context.bucket_policy else None
     kind = said.denial.kind
     if kind is PolicyKind.RESOURCE:
@@ -265,10 +268,14 @@ def _evaluate(policy: Policy | None, access: Access, vendor: bool) -> tuple[Verd
 # --- the trust policy --------------------------------------------------------------------------------------
 
 
-def _trust(refusal: Refusal, said: Said) -> Finding:
+def _is_trust(policy: Policy) -> bool:
+    """Tell a role's trust policy from what the role may do: only the former names principals."""
+    return any(statement.principals is not None for statement in policy.statements)
+
+
+def _trust(refusal: Refusal, said: Said, policy: Policy) -> Finding:
     context = refusal.context
     org = context.genesys_org_id
-    policy = read_policy(context.role_policy, "role_policy")
     caller = said.denial.principal
     vendor = not caller or account_of(caller) in VENDOR_ACCOUNTS
     principal = caller or f"arn:aws:iam::{VENDOR_ACCOUNTS[0]}:root"
