@@ -43,6 +43,86 @@ def test_every_cause_has_a_source_and_a_name_of_its_own() -> None:
     assert all(cause.layer in set(Layer) for cause in CAUSES)
 
 
+DENIED = "is not authorized to perform: {} because no identity-based policy allows it"
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "said_by"),
+    [
+        ("genesys", {"errorMessage": "S3 responded AccessDenied"}, "S3 says it, quoted by the platform"),
+        ("genesys", {"errorMessage": DENIED.format("kms:Decrypt")}, "KMS says it, quoted by the platform"),
+        (
+            "genesys",
+            {"errorMessage": "Failed to assume role: access denied"},
+            "STS says it, quoted by the platform",
+        ),
+        ("genesys", {"message": "Access denied to this resource"}, "the platform says it"),
+        (
+            "genesys",
+            {"message": "You are not authorized to perform the requested action.", "code": "not.authorized"},
+            "the platform says it",
+        ),
+        ("s3", {"Code": "AccessDenied", "Message": DENIED.format("kms:Decrypt")}, "KMS says it"),
+        ("s3", {"Code": "KMS.DisabledException", "Message": ""}, "KMS says it"),
+        ("s3", {"Code": "AccessDenied", "Message": DENIED.format("s3:PutObject")}, "S3 says it"),
+        (
+            "",
+            {"Code": "AccessDenied", "Message": DENIED.format("dynamodb:PutItem")},
+            "an AWS service says it",
+        ),
+    ],
+)
+def test_what_the_platform_says_is_told_from_what_aws_says_through_it(
+    source: str, body: dict[str, str], said_by: str
+) -> None:
+    answer = explain(read_refusal({"source": source, "http_status": 403, "body": body}))
+
+    assert answer.evidence[0] == said_by
+
+
+def test_a_hold_request_may_carry_what_an_export_may_not() -> None:
+    def told(path: str) -> Layer | Origin:
+        hold = {"legal_hold_acknowledgement": True, "externalReferenceId": "M-2026-001"}
+        request = {"method": "POST", "path": path, "body": hold}
+        refusal = {
+            "source": "genesys",
+            "http_status": 403,
+            "body": "Forbidden",
+            "context": {"request": request},
+        }
+        return explain(read_refusal(refusal)).layer
+
+    assert told("/api/v2/compliance/legalholds") is Layer.UNKNOWN
+    assert told("/api/v2/recordings/bulkexport") is Layer.REQUEST_SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("age_s", "life_s", "layer"),
+    [
+        (100, 3_600, Layer.UNKNOWN),
+        (1_800, 3_600, Layer.OAUTH_TOKEN),
+        (3_600, 3_600, Layer.OAUTH_TOKEN),
+        (None, 0, Layer.OAUTH_TOKEN),
+        (None, 299, Layer.OAUTH_TOKEN),
+        (None, 3_600, Layer.UNKNOWN),
+        (200_000, None, Layer.OAUTH_TOKEN),
+        (100_000, None, Layer.UNKNOWN),
+    ],
+)
+def test_a_bare_403_is_the_token_s_only_when_its_age_says_so(
+    age_s: int | None, life_s: int | None, layer: Layer
+) -> None:
+    context = {"token_age_s": age_s, "expires_in_s": life_s}
+
+    answer = explain(
+        read_refusal({"source": "genesys", "http_status": 403, "body": "Forbidden", "context": context})
+    )
+
+    is_over = (age_s or 0) >= (life_s if life_s is not None else 200_000)
+    assert answer.layer is layer
+    assert answer.confidence is (Confidence.MEDIUM if is_over else Confidence.LOW)
+
+
 def test_the_same_answer_whether_the_body_is_an_object_or_its_text() -> None:
     for case in CASES:
         if isinstance(body := case.refusal.get("body"), dict):

@@ -28,7 +28,12 @@ SECRETS = st.one_of(
 def planted(document: dict[str, Any], secret: str) -> dict[str, Any]:
     """Put a secret into every place of a refusal that is free text, or where one is met in practice."""
     one: dict[str, Any] = json.loads(json.dumps(document))
-    one["headers"] = {**one.get("headers", {}), "Authorization": f"Bearer {secret}", "Set-Cookie": secret}
+    one["headers"] = {
+        **one.get("headers", {}),
+        "Retry-After": secret,
+        "Authorization": f"Bearer {secret}",
+        "Set-Cookie": secret,
+    }
     body = one.get("body", "")
     if isinstance(body, dict):
         one["body"] = {**body, "access_token": secret, "entityName": secret, "note": f"password={secret}"}
