@@ -897,11 +897,31 @@ def test_a_plan_that_is_not_the_one_that_was_approved_lets_nothing_go(name: str,
     key = f"releases/M-2026-001/REL-1/{name}"
     content = house.records.files.pop(key)
     if not is_gone:
-        house.records.files[key] = content.replace(b"M-2026-001", b"M-2026-002").replace(b"key", b"kez", 1)
+        changed = content.replace(b"settled", b"dropped").replace(b'"version_id":"v1"', b'"version_id":"v2"')
+        assert changed != content
+        house.records.files[key] = changed
 
-    for step in (house.end_claims, house.release_platform_holds, house.lift_holds):
-        with pytest.raises((ReleasePlanChanged, ValueError)):
+    for step in (house.end_claims, house.release_platform_holds, house.lift_holds, house.finish_release):
+        with pytest.raises(ReleasePlanChanged):
             step()
+    assert locked(house, 1) == [True, True]
+
+
+def test_every_part_of_the_plan_is_held_to_what_was_approved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_release, "PART_CONVERSATIONS", 1)
+    house = judged(1, 2)
+    house.conversations.page_size = 1
+    asked(house)
+    approved(house)
+    key = "releases/M-2026-001/REL-1/plan-00000.jsonl"
+    house.records.files[key] = house.records.files[key].replace(b'"version_id":"v1"', b'"version_id":"v2"')
+
+    onward = through(house, "lift_holds", through(house, "end_claims", None))
+
+    assert (onward.status, onward.number) == ("PART", 0)
+    for step in (house.end_claims, house.release_platform_holds, house.lift_holds):
+        with pytest.raises(ReleasePlanChanged):
+            step(onward)
     assert locked(house, 1) == [True, True]
 
 
