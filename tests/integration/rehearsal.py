@@ -205,6 +205,13 @@ class Rehearsal:
         self.house.run = Run(matter_id=self.house.release.matter_id, request_id=self.house.run.request_id)
         return self._execute("release_hold", event)
 
+    def hold_again(self) -> None:
+        """Follow the runs of apply_legal_hold that WatchProtection has started, to the end."""
+        for matter_id, request_id, plan_key in self.house.hold_runs.started.values():
+            self.house.run = Run(matter_id=matter_id, request_id=request_id)
+            asked = {"early": True, "plan_key": plan_key}
+            self._execute("apply_legal_hold", self.house.run.model_dump() | asked)
+
     def _execute(self, machine: str, given: Any) -> Any:
         definition = json.loads((MACHINES / f"{machine}.asl.json").read_text())
         return self._follow(definition, given, self._arn())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from holdfast.domain.ids import ConversationId
+from holdfast.domain.states import PlatformHold
 from holdfast.genesys.platform.exports import BulkExportJobs
 from holdfast.genesys.platform.holds import DeletionProtection
 from holdfast.genesys.platform.manifests import NoManifests
@@ -178,3 +179,21 @@ def test_sensitive_recordings_that_nobody_asked_for_are_explained() -> None:
     end = us.run()
 
     assert (end.verdict, end.reasons) == ("PRESERVED", {"skipped_by_platform": 2})
+
+
+def test_what_somebody_ended_at_the_platform_is_placed_again_by_the_workflow_that_always_does() -> None:
+    us = run_of(group("kept", 3), group("theirs", 1, already_protected=1))
+    us.run()
+    lost, ended = us.ids("kept")[0], us.ids("theirs")[0]
+    us.simulator.platform.protected -= {lost, ended}
+    before = len(us.asked(PROTECTION))
+
+    watched = us.house.watch_protection()
+
+    assert (watched.claims, watched.revoked, watched.asked) == (4, 2, 2)
+    assert len(us.asked(PROTECTION)) - before == 2, "it asks twice, and places nothing"
+    us.hold_again()
+    assert us.simulator.platform.protected == {*us.ids("kept"), *us.ids("theirs")}
+    holds = us.house.conversations.platform_holds([lost, ended], None)
+    assert {hold and hold.state for hold in holds.values()} == {PlatformHold.HELD}
+    assert us.house.watch_protection().asked == 0
