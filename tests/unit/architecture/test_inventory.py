@@ -52,3 +52,9 @@ def test_it_is_encrypted_with_the_stacks_key() -> None:
 
     assert grant["Action"] == ["kms:GenerateDataKey"]
     assert set(grant["Condition"]) == {"StringEquals", "ArnEquals"}
+
+
+def test_without_an_inventory_nobody_looks_for_one() -> None:
+    schedule = RESOURCES["SweepEvidence"]["Properties"]["Events"]["Inventory"]["Properties"]
+
+    assert schedule["State"] == {"Fn::If": ["HasInventory", "ENABLED", "DISABLED"]}
