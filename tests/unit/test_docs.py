@@ -36,6 +36,8 @@ from holdfast.aws.table import Table, from_wire
 from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.doctor.checks import CHECKS
+from holdfast.doctor.explain import explain
+from holdfast.doctor.refusal import read_refusal
 from holdfast.doctor.rules import OURS
 from holdfast.domain.custody import (
     Account,
@@ -445,6 +447,14 @@ def test_every_other_call_needs_no_permission() -> None:
 
     assert {call for call in made if _named(call) not in with_permission} == ALWAYS_ALLOWED
     assert all(f"`{call}`" in GENESYS for call in ALWAYS_ALLOWED)
+
+
+def test_the_example_of_the_doctor_is_explained_as_it_is_shown() -> None:
+    answer = explain(read_refusal(json.loads(blocks(DOCTOR, "json")[0])))
+
+    assert f"{answer.layer}  {answer.title}" in blocks(DOCTOR, "text")[0]
+    assert all(f" • {line}\n" in README for line in answer.evidence)
+    assert f"{answer.confidence} confidence, cause {answer.cause}" in README
 
 
 def test_the_causes_are_documented_as_the_rules_have_them() -> None:
