@@ -181,6 +181,15 @@ class Life:
                 self.rules.tampered(key)
                 self.house.evidence.stored[key].is_locked = False
 
+    def revoke(self, number: int) -> None:
+        """Let somebody outside end the platform's protection."""
+        cid, holds = conversation_id(number), self.house.holds
+        with self._step(f"somebody ends the platform's protection of {number}"):
+            if cid in holds.protected:
+                self.rules.revoked(cid)
+                holds.protected.discard(cid)
+                holds.references -= {one for one in holds.references if one[0] == cid}
+
     def stick(self, which: int) -> None:
         """Let S3 say that a lock is off, and leave it on."""
         keys = sorted(self.house.evidence.stored)
@@ -227,6 +236,18 @@ class Life:
         """Search for what was lost, or changed by somebody else."""
         with self._step(f"the sweep goes by the {source}", crash):
             self.house.sweep_evidence(source=source)
+
+    def watch(self, *, crash: int | None = None) -> None:
+        """Look after the platform's protection, and let what that asks for be placed and read back."""
+        runs = self.house.hold_runs.started
+        with self._step("the platform's protection is looked after", crash):
+            self.house.watch_protection()
+            for name in list(runs):
+                matter_id, request_id, plan_key = runs[name]
+                run = self.house.for_request(matter_id, request_id)
+                run.place_holds(plan_key=plan_key)
+                run.confirm_holds(plan_key=plan_key)
+                del runs[name]
 
     # --- the workflows
 
@@ -409,6 +430,7 @@ class Life:
     def _sweep_all(self) -> None:
         for source in (SweepSource.BUCKET, SweepSource.RECEIPTS):
             self.sweep(source)
+        self.watch()
 
     def _draw(self) -> int:
         self.drawn += 1

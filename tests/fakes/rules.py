@@ -22,7 +22,7 @@ from holdfast.domain.states import (
     ReleaseState,
     has_passed,
 )
-from holdfast.ports import ReleaseRecord
+from holdfast.ports import HoldOwner, ReleaseRecord
 from tests.fakes.buckets import StoredVersion
 from tests.fakes.house import House
 from tests.fakes.ledger import Folder
@@ -64,6 +64,7 @@ class Rules:
         self._arrived: dict[Named, tuple[bytes, dict[str, str]]] = {}
         self._tampered: set[Named] = set()
         self._ever_tampered: set[Named] = set()
+        self._revoked: set[tuple[ConversationId, HoldOwner]] = set()
         self._planned: dict[str, set[Named]] = {}
         self._unlocked: set[Named] = set()
         self._broken: list[str] = []
@@ -83,6 +84,12 @@ class Rules:
         """Remember a lock that somebody outside takes off."""
         self._tampered.add(named)
         self._ever_tampered.add(named)
+
+    def revoked(self, conversation_id_: ConversationId) -> None:
+        """Remember a protection that somebody outside ends; what was there before us is not ours to keep."""
+        owners = {owner for cid, owner in self._house.holds.references if cid == conversation_id_}
+        self._revoked |= {(conversation_id_, owner) for owner in (None, *owners)}
+        self._pre_existing -= {conversation_id_}
 
     # --- at every effect, just before it takes place
 
@@ -242,13 +249,14 @@ class Rules:
 
     def _check_platform(self) -> None:
         protected = self._house.holds.protected
+        self._revoked = {one for one in self._revoked if not self._is_protected(*one)}
         if not self._pre_existing <= protected:
             self._breaks("3: what the platform protected before us was let go")
         for name, folder in self._house.conversations.folders.items():
             cid = ConversationId(name.removeprefix("CONV#"))
             for owner, hold in folder.platform.items():
                 is_needed = owner in folder.active if owner else bool(folder.active)
-                is_there = (cid, owner) in self._house.holds.references if owner else cid in protected
+                is_there = self._is_protected(cid, owner) or (cid, owner) in self._revoked
                 if is_needed and hold.state is PlatformHold.HELD and not is_there:
                     self._breaks("3: the platform let go of what somebody claims")
 
@@ -277,10 +285,8 @@ class Rules:
             locked = all(
                 self._stored(one).is_locked or one in self._tampered for one in self._versions(f"CONV#{cid}")
             )
-            references = self._house.holds.references
-            is_protected = cid in self._house.holds.protected and (
-                not self._house.holds.is_per_matter or (cid, house.run.matter_id) in references
-            )
+            owner = house.run.matter_id if self._house.holds.is_per_matter else None
+            is_protected = self._is_protected(cid, owner) or (cid, owner) in self._revoked
             is_held = is_protected and folder.standing.is_kept
             if not (is_there and locked and is_held and house.run.matter_id in folder.active):
                 self._breaks("5: preserved was announced and is not true")
@@ -312,13 +318,23 @@ class Rules:
                 self._breaks("1: an object was never receipted")
             if not (stored.is_locked or is_let_go):
                 self._breaks("1: an object was never locked")
+        self._check_promises()
+        if self._broken:
+            raise RuleBroken(self._broken[0], story)
+
+    def _check_promises(self) -> None:
         for folder in self._house.conversations.folders.values():
             if folder.active and not folder.standing.is_kept:
                 self._breaks("5: a claim was never secured")
             if folder.standing.state is HoldState.LIFTING:
                 self._breaks("6: what nobody claims was never let go")
-        if self._broken:
-            raise RuleBroken(self._broken[0], story)
+            held = [hold for owner, hold in folder.platform.items() if not owner or owner in folder.active]
+            if folder.active and any(hold.state is PlatformHold.REVOKED for hold in held):
+                self._breaks("3: a protection that somebody ended was never placed again")
+        for cid, owner in self._revoked:
+            folder = self._house.conversations.folders.get(f"CONV#{cid}", Folder())
+            if owner in folder.platform and (owner in folder.active if owner else folder.active):
+                self._breaks("3: a protection that somebody ended was never missed")
 
     def unchanged(self, before: object, after: object) -> None:
         """See whether a repeat changed nothing."""
@@ -326,6 +342,11 @@ class Rules:
             self._breaks("4: a repeat changed something")
 
     # --- the world, in short
+
+    def _is_protected(self, cid: ConversationId, owner: HoldOwner) -> bool:
+        """Tell whether the platform protects it: for a matter, where holds are per matter, or for all."""
+        holds = self._house.holds
+        return (cid, owner) in holds.references if owner else cid in holds.protected
 
     def _versions(self, name: str) -> set[Named]:
         folder = self._house.conversations.folders[name]

@@ -38,6 +38,7 @@ from holdfast.steps import (
 )
 from holdfast.steps.comparison import Comparison
 from holdfast.steps.secure_objects import Securing
+from holdfast.steps.watch_protection import Watch
 from tests.fakes.ledger import ConversationsInMemory
 from tests.fakes.life import CONVERSATIONS, MATTERS, SOON, Incident, Letting, Life, Phase
 from tests.fakes.rules import RuleBroken
@@ -117,6 +118,14 @@ class PromisesKept(RuleBasedStateMachine):
     @rule(which=picks)
     def tamper(self, which: int) -> None:
         self.life.tamper(which)
+
+    @rule(number=numbers)
+    def revoke(self, number: int) -> None:
+        self.life.revoke(number)
+
+    @rule(crash=kills)
+    def watch(self, crash: int | None) -> None:
+        self.life.watch(crash=crash)
 
     @rule(which=picks)
     def stick(self, which: int) -> None:
@@ -264,6 +273,15 @@ def _somebody_lifts_a_lock_that_is_to_be_read_back(life: Life) -> None:
     life.preserve("M-1", Incident(Phase.EXPORT, lambda now: now.tamper(0)), most=1)
 
 
+def _somebody_ends_the_platforms_protection(life: Life) -> None:
+    for matter in MATTERS:
+        life.preserve(matter)
+    for number in CONVERSATIONS:
+        life.revoke(number)
+    life.watch()
+    life.release("M-1")
+
+
 def _nobody_hears_of_it(life: Life) -> None:
     life.upload(1, is_lost=True)
 
@@ -283,6 +301,7 @@ STORIES = {
         _s3_sticks,
         _somebody_lifts_a_lock,
         _somebody_lifts_a_lock_that_is_to_be_read_back,
+        _somebody_ends_the_platforms_protection,
         _nobody_hears_of_it,
     )
 }
@@ -469,6 +488,10 @@ def _sweeps_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Comparison, "_lost", lambda *_: [])
 
 
+def _misses_no_protection(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Watch, "look_after", lambda *_: (0, 0))
+
+
 def _sees_no_drift(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(comparison, "drift_of", lambda *_: frozenset())
 
@@ -513,6 +536,7 @@ MUTANTS: Mapping[str, tuple[str, Plant]] = {
     "foreign tags are dropped": ("7", _drops_foreign_tags),
     "what was lost is not looked for": ("1", _sweeps_nothing),
     "locks are not looked at again": ("1", _sees_no_drift),
+    "a protection that somebody ended is not missed": ("3", _misses_no_protection),
     "a release is taken for an intruder": ("6", _sees_drift_everywhere),
 }
 
