@@ -47,6 +47,7 @@ from holdfast.domain.custody import (
     NamedFile,
     ObjectVersion,
     Receipt,
+    Released,
 )
 from holdfast.domain.decisions import Decision, Resolution
 from holdfast.domain.evidence_key import Role
@@ -649,6 +650,7 @@ EVENT = CustodyEvent(
 ).document("nonce")
 
 
+RELEASED = Released(MatterId("m"), ReleaseId("r"), NOW, "who", "who else", "0", [NamedFile("x", "0", 1)], {})
 SEAL = json.loads(
     seal_statement(
         matter_id=MatterId("m"),
@@ -667,7 +669,13 @@ SEAL = json.loads(
 
 @pytest.mark.parametrize(
     ("name", "document"),
-    [("receipt", FULLEST), ("event", EVENT), ("account", ACCOUNT.document("nonce")), ("seal", SEAL)],
+    [
+        ("receipt", FULLEST),
+        ("event", EVENT),
+        ("account", ACCOUNT.document("nonce")),
+        ("release entry", RELEASED.document("nonce")),
+        ("seal", SEAL),
+    ],
 )
 def test_every_field_of_an_entry_is_documented(name: str, document: Mapping[str, Any]) -> None:
     assert {field for row in table(CUSTODY, name) for field in code(row[0])} == document.keys()

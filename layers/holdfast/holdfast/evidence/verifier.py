@@ -441,7 +441,8 @@ class Bag:
         for path in folder.sizes:
             if path not in ROOT and not path.startswith("data/"):
                 report.fault(path, "is not part of a package, and nothing vouches for it")
-        if signed_sha256 and TAG_MANIFEST in folder and folder.sha256(TAG_MANIFEST) != signed_sha256:
+        is_signed = signed_sha256 is not None and TAG_MANIFEST in folder
+        if is_signed and folder.sha256(TAG_MANIFEST) != signed_sha256:
             problem = f"is not the list that was signed with {PACKAGE}: files were changed, and the lists too"
             report.fault(TAG_MANIFEST, problem)
         if DECLARATION in folder and folder.small(DECLARATION) != BAGIT:
