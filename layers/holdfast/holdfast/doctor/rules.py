@@ -1054,12 +1054,26 @@ _SHOWN_BY_POLICIES = tuple(
             tuple(
                 Signs(
                     findings=(FindingKind.ROLE_DENIES, FindingKind.ROLE_LACKS),
-                    shapes=(shape, Shape.BY_VENDOR),
+                    shapes=(shape, Shape.BY_VENDOR, Shape.QUOTED),
                 )
                 for shape in (Shape.BARE, Shape.NO_CODE)
             ),
             (),
             HIGH,
+        ),
+        (
+            "writer_role_lacks_by_name",
+            Layer.INTEGRATION_ROLE,
+            "The role's policy does not permit it; by its name, the vendor assumes it.",
+            tuple(
+                Signs(
+                    findings=(FindingKind.ROLE_DENIES, FindingKind.ROLE_LACKS),
+                    shapes=(shape, Shape.BY_VENDOR),
+                )
+                for shape in (Shape.BARE, Shape.NO_CODE)
+            ),
+            (),
+            MEDIUM,
         ),
         (
             "identity_policy_lacks",
