@@ -558,6 +558,8 @@ class ConversationsInMemory:
     def are_answered(self, relocks: Sequence[Relock]) -> Sequence[bool]:
         def is_answered(relock: Relock) -> bool:
             folder = self.folders.get(_shelf(relock.version), Folder())
+            if relock.version in folder.drifted(DriftKind.VERSION_GONE):
+                return True
             if relock.cause is RelockCause.DRIFT:
                 return f"EVENT#{relock.event_id}" in folder.entries or not _is_held(folder, relock.epoch)
             return not _is_relocking(folder, relock.epoch)

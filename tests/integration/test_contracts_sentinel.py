@@ -432,6 +432,18 @@ def test_a_page_of_claims_says_where_the_next_begins() -> None:
     assert listing.claimed(first.after).after is None
 
 
+@pytest.mark.parametrize("cause", RelockCause)
+def test_nothing_is_left_to_do_for_a_lock_on_what_is_gone(books: Books, cause: RelockCause) -> None:
+    books.claims.claim(_claim())
+    wish = Relock(VERSION, cause, 0, NOON)
+    before = books.relocks.are_answered([wish])
+
+    books.drifts.found(VERSION, DriftKind.VERSION_GONE, 0, NOON)
+
+    assert before == [cause is RelockCause.CLAIMED], "nothing is being locked again for a claim"
+    assert books.relocks.are_answered([wish]) == [True]
+
+
 def _receipt(version: ObjectVersion) -> Receipt:
     key = EvidenceKey.parse(version.key)
     return Receipt(version, key.role, NOON, LATER, "00", key.conversation_id, key.recording_id)

@@ -113,6 +113,7 @@ def test_within_the_hour_the_same_is_asked_for_once() -> None:
 
     for _ in range(3):
         house.watch_protection()
+        house.clock.forward(timedelta(minutes=1))
 
     assert len(house.hold_runs.started) == 1
 

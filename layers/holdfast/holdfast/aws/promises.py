@@ -261,14 +261,23 @@ class RelockLedger:
         return self._table.put_new(event_item(object_key(version)[0], event, self._entropy))
 
     def are_answered(self, relocks: Sequence[Relock]) -> Sequence[bool]:
-        """Look for the events of drifts, and for what has become of the promises."""
-        keys = [(object_key(relock.version)[0], f"EVENT#{relock.event_id}") for relock in relocks]
-        events = {(item["pk"], item["sk"]) for item in self._table.get_many(keys, ("pk", "sk"))}
+        """Look for the events of drifts, for what is gone, and for what has become of the promises."""
+        events = [(object_key(relock.version)[0], f"EVENT#{relock.event_id}") for relock in relocks]
+        gone = [
+            (pk, f"DRIFT#{DriftKind.VERSION_GONE}#{relock.version.fingerprint}")
+            for relock, (pk, _) in zip(relocks, events, strict=True)
+        ]
+        found = {(item["pk"], item["sk"]) for item in self._table.get_many([*events, *gone], ("pk", "sk"))}
         return [
-            key in events or not _is_held(promise, relock.epoch)
-            if relock.cause is RelockCause.DRIFT
-            else not _is_relocking(promise, relock.epoch)
-            for relock, key, promise in zip(relocks, keys, self._promises(relocks), strict=True)
+            lost in found
+            or (
+                event in found or not _is_held(promise, relock.epoch)
+                if relock.cause is RelockCause.DRIFT
+                else not _is_relocking(promise, relock.epoch)
+            )
+            for relock, event, lost, promise in zip(
+                relocks, events, gone, self._promises(relocks), strict=True
+            )
         ]
 
     def are_wanted(self, drifts: Sequence[Relock]) -> Sequence[bool]:
