@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
@@ -139,6 +141,31 @@ def test_an_event_that_the_bus_does_not_take_is_no_event() -> None:
             deployment.send("RequestBus", "DiscoveryRequested", {})
 
     assert failure.value.refusal.exit_code == Exit.TRY_AGAIN
+
+
+def _answered(error: str | None, told: object) -> Any:
+    body = StreamingBody(BytesIO(content := json.dumps(told).encode()), len(content))
+    return {"StatusCode": 200, "Payload": body} | ({"FunctionError": error} if error else {})
+
+
+def test_a_function_is_invoked_and_gives_its_answer() -> None:
+    deployment = Deployment("a stack", {"RedriveParkedName": "f"}, boto3.Session(region_name=REGION))
+    with Stubber(deployment.client("lambda")) as stub:
+        stub.add_response("invoke", _answered(None, {"done": True}), {"FunctionName": "f", "Payload": b"{}"})
+
+        assert deployment.invoke("RedriveParkedName", {}) == {"done": True}
+
+
+def test_a_function_that_fails_is_a_sentence_with_what_it_said() -> None:
+    deployment = Deployment("a stack", {"RedriveParkedName": "f"}, boto3.Session(region_name=REGION))
+    failed = _answered("Unhandled", {"errorType": "AwsUnavailable", "errorMessage": "no answer"})
+    with Stubber(deployment.client("lambda")) as stub:
+        stub.add_response("invoke", failed)
+
+        with pytest.raises(CommandFailed, match="RedriveParked failed: AwsUnavailable") as failure:
+            deployment.invoke("RedriveParkedName", {})
+
+    assert (failure.value.refusal.found, failure.value.refusal.exit_code) == ("no answer", Exit.TRY_AGAIN)
 
 
 @pytest.mark.parametrize(
