@@ -607,6 +607,12 @@ def test_it_imports_nothing_but_the_standard_library_and_cryptography() -> None:
     assert imported - sys.stdlib_module_names == {"cryptography"}
 
 
+def test_it_is_written_for_the_python_that_others_have() -> None:
+    assert "It needs Python 3.11 or later" in SOURCE
+
+    ast.parse(SOURCE, feature_version=(3, 11))
+
+
 def test_the_file_that_ships_in_a_package_runs_alone(package: Path, tmp_path: Path) -> None:
     key = tmp_path / "key.pem"
     key.write_bytes(KEY)

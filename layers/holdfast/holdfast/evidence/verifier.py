@@ -62,7 +62,7 @@ MOST_FAULTS = 10_000  # that are kept; all are counted
 LARGEST_INTEGER = 2**53 - 1
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
-type Advance = Callable[[int], object]
+Advance = Callable[[int], object]
 """Told how many bytes more have been read."""
 
 
