@@ -21,7 +21,7 @@ from local.genesys.scenario import DEFAULT, Event, Scenario, load_scenario
 from local.interference import drift_summary, interfere
 from local.outcome import Package, Run, print_summary, shortfalls, summarise
 from local.progress import Progress, read_progress
-from local.releases import read_releases, ready, release_id_of, summarise_releases
+from local.releases import names_of, read_releases, ready, summarise_releases
 from local.world import FAILURES, World, description_of
 
 TICK_S, LONGEST_TICK_S = 0.5, 2.0
@@ -113,14 +113,14 @@ class _Sent:
     standing: int = 0
     releases: int = 0
     approvals: int = 0
-    release_ids: set[str] = field(default_factory=set)
+    asked_for: dict[str, str] = field(default_factory=dict)  # releases, and of which matters
 
     def note(self, event: Event) -> None:
         if event.is_standing:
             self.standing += event.repeat
         elif event.is_release:
             self.releases += event.repeat
-            self.release_ids.add(str(release_id_of(event)))
+            self.asked_for |= names_of(event)
         elif event.is_approval:
             self.approvals += event.repeat
         else:
@@ -174,7 +174,7 @@ def _send(world: World, event: Event, sent: _Sent) -> bool:
     """Send an event as often as it says, but an approval not before its plan and the approval before it."""
     if event.is_approval and read_releases(world).judged < sent.approvals:
         return False
-    detail = ready(world, event, sent.release_ids)
+    detail = ready(world, event, sent.asked_for)
     if detail is None:
         return False
     for _ in range(event.repeat):

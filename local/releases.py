@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +35,13 @@ def read_releases(world: World) -> Releases:
     )
 
 
-def release_id_of(event: Event) -> object:
-    """Name the release that an event is about, as far as it names any."""
-    return event.detail.get("release_id") if isinstance(event.detail, Mapping) else None
+def names_of(event: Event) -> dict[str, str]:
+    """Name the release that an event is about, and its matter, as far as it names any."""
+    named = event.detail if isinstance(event.detail, Mapping) else {}
+    return {str(named.get("release_id")): str(named.get("matter_id") or _NOBODY)}
 
 
-def ready(world: World, event: Event, asked_for: Collection[str]) -> Any:
+def ready(world: World, event: Event, asked_for: Mapping[str, str]) -> Any:
     """Give the detail to send, with the hash that was announced; None until the release has its plan.
 
     An approval of a release that nobody has asked for, or that was refused, is ready at once.
@@ -48,12 +49,14 @@ def ready(world: World, event: Event, asked_for: Collection[str]) -> Any:
     detail = event.detail
     if not event.is_approval or not isinstance(detail, Mapping):
         return detail
-    release_id = release_id_of(event)
-    release = _item(world, detail.get("matter_id") or _NOBODY, release_id)
-    if "plan" not in (release or {}):
+    release_id = str(detail.get("release_id"))
+    if release_id not in asked_for:
+        return detail
+    # The matter of who asked: an approval may name another on purpose.
+    release = _item(world, asked_for[release_id], release_id) or {}
+    if "plan" not in release:
         over = {_named(run).get("release_id") for run in _ended(world, "ReleaseHoldArn", only_over=True)}
-        return None if release_id in asked_for and release_id not in over else detail
-    assert release is not None  # noqa: S101 - it has a plan
+        return detail if release_id in over else None
     if detail.get("plan_sha256") == ANNOUNCED:
         return {**detail, "plan_sha256": release["plan"]["sha256"]}
     return detail

@@ -60,11 +60,11 @@ def finish_release(
 
 
 def _accounted(walk: Walk, claims: ClaimBook) -> Part[Outcome]:
-    """Write what became of a part, after what became of the one before, which is the plan's next."""
+    """Write what became of a part, after what became of the one before, which is the plan's next.
+
+    What was written first stands.
+    """
     number = walk.plan.parts - 1 - walk.part.header.part
-    standing = walk.files.outcome.read(number)
-    if standing is not None:
-        return standing
     before = walk.files.outcome.expect(number - 1) if number else None
     release_id, matter_id = walk.release.release_id, walk.release.matter_id
 
