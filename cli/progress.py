@@ -59,6 +59,10 @@ class RequestProgress:
         """Count the conversations that are claimed and sliced."""
         return sum(batch.record.conversations for batch in self.batches)
 
+    def told(self, name: str, otherwise: Any) -> Any:
+        """Give what the verdict's summary says under a name."""
+        return (self.record.summary or {}).get(name, otherwise)
+
     @property
     def reused(self) -> int:
         """Count the conversations that were not exported again."""

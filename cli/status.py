@@ -266,12 +266,14 @@ def _request(request: RequestProgress) -> Iterator[RenderableType]:
     yield _verdict(request) if record.summary is not None else _batches(request)
     reasons = request.reasons()
     if reasons:
-        yield page(Text(""), _reasons(reasons))
+        yield page(Text(""), _reasons(reasons, request.told("resolved", {})))
     execution = request.execution
     reused = request.reused
     told: dict[str, RenderableType | None] = {
         "waits for": request.waits_for(),
         "failed": record.explanation,
+        "because": "\n".join(request.told("explanations", [])) or None,
+        "warned of": "\n".join(request.told("warnings", [])) or None,
         "re-used": f"{reused} conversations that earlier exports had secured" if reused else None,
         "run": Text.assemble(
             state(execution.status), f" in {execution.state}" if execution.state else "", style="dim"
@@ -344,11 +346,16 @@ def _batches(request: RequestProgress) -> RenderableType:
     return page(shown, facts(told))
 
 
-def _reasons(reasons: Mapping[str, int]) -> RenderableType:
+def _reasons(reasons: Mapping[str, int], resolved: Mapping[str, int]) -> RenderableType:
     shown = table("", "reason", "", "meaning", right=("",))
     for name, count in reasons.items():
         reason = Reason(name)
         standing = standing_of(reason)
         style = "red" if standing == "missing" else "dim"
+        if settled := resolved.get(name):
+            standing, style = (
+                f"{standing}, {settled} settled by people",
+                "yellow" if settled < count else "dim",
+            )
         shown.add_row(str(count), Text(name.replace("_", " ")), Text(standing, style=style), MEANINGS[reason])
     return shown

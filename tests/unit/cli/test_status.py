@@ -250,3 +250,23 @@ def test_a_release_under_way_is_shown_with_what_it_waits_for() -> None:
     assert (release["release_id"], release["state"]) == ("REL-1", "PLANNED")
     assert "2 of 2 conversations" in shown.page
     assert "another person: holdfast approve, by " in shown.page
+
+
+def test_what_the_verdict_says_besides_its_counts_is_shown() -> None:
+    house = held()
+    house.seal_custody()
+    key = (MATTER, RequestId("R-1"))
+    told = {
+        "explanations": ["Early protection failed: no answer"],
+        "warnings": ["clock: it is 40 s behind"],
+        "by_reason": {"zero_bytes": 2, "no_recording": 1},
+        "resolved": {"zero_bytes": 2},
+    }
+    record = house.requests.records[key]
+    house.requests.records[key] = replace(record, summary={**(record.summary or {}), **told})
+
+    page = run(house, "status", MATTER).page
+
+    for said in ("Early protection failed: no answer", "40 s behind", "missing, 2 settled by people"):
+        assert said in page
+    assert page.count("settled by people") == 1
