@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from cli.connection import embedded
 from cli.main import app
+from local.interference import drift_of, interfere, locks_of
 from local.world import World, description_of
 from tests.e2e.runs import Ended, genesys_requests, ledger, request_of, send, started_by, versions
 
@@ -352,3 +353,42 @@ def test_it_sends_a_request_that_the_stack_takes(
     assert (exit_code, document["sent"]) == (0, True)
     assert "known and PRESERVED" in document["notes"][0]
     assert ended.status == "SUCCEEDED"
+
+
+def test_a_decision_about_nothing_is_refused_and_kept(preserved: Ended, strict_world: World) -> None:
+    told = {
+        "resolution_id": "X-1",
+        "matter_id": "M-2026-001",
+        "request_id": "R-1",
+        "exception": {"reason": "unattributed", "conversation_id": str(uuid.uuid4())},
+        "decision": "accepted",
+        "decided_by": "legal-7",
+        "explanation": "There is no such thing.",
+    }
+
+    refused = started_by(
+        strict_world,
+        lambda: strict_world.send(told, source="legal.discovery", detail_type="ExceptionResolved"),
+        "SettleExceptionArn",
+    )
+
+    assert (refused.status, refused.error) == ("FAILED", "RequestRefused")
+    assert "a conversation that the matter claims" in refused.cause
+
+
+# The last of this world: what it leaves in the ledger is in no seal yet.
+def test_what_somebody_else_changes_is_found_and_put_right_by_roles_that_are_confined(
+    preserved: Ended, strict_world: World
+) -> None:
+    for what in ("lift_lock", "change_tags", "remove_tags"):
+        interfere(strict_world, {"what": what, "watch": False}, seed=7)
+
+    interfere(strict_world, {"what": "revoke_protection", "count": 2}, seed=7)
+
+    drift = drift_of(strict_world)
+    assert drift["open"] == {}
+    assert drift["found"] == drift["repaired"]
+    assert drift["found"]["lock_lifted"] == 1
+    assert drift["found"]["protection_revoked"] == 2
+    assert drift["found"]["tags_changed"] in {1, 2}, "both may have met the same recording"
+    assert locks_of(strict_world) == {"versions": 10, "locked": 10, "tagged": 10}

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.world
 EXPORTS = ("/api/v2/recording/jobs", "/api/v2/recordings/bulkexport", "/api/v2/recordings/jobs")
 STRICT = "001_90eb4a0003936ed0"  # runs in test_compliance_matter.py, with IAM enforced
 RELEASED = "overlapping_release"  # likewise, in test_released_matter.py
-EXPORTED_ONCE = {"second_matter", "standing_matter"}
+EXPORTED_ONCE = {"outside_interference", "second_matter", "standing_matter"}
 # What the explanation of a run that was stopped must name.
 SAID = {"broken_wiring": ["statement OnlyFromOurVpc denies the vendor's role s3:PutObject", "ExternalId"]}
 HOLD_FLAGS = ("legal_hold", "x-amz-meta-legal-hold", "legal_hold_acknowledgement", "externalReferenceId")
