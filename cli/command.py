@@ -82,6 +82,9 @@ def _runnable(action: Action) -> Callable[..., None]:
             raise typer.Exit(refusal.exit_code) from None
         raise typer.Exit(answer.exit_code)
 
+    # Help is folded to the terminal's width, not to the source's.
+    paragraphs = inspect.cleandoc(action.__doc__ or "").split("\n\n")
+    run.__doc__ = "\n\n".join(" ".join(one.split()) for one in paragraphs)
     shared = [*(_CONNECTION if needs_stack else ()), _JSON]
     own = [one for name, one in parameters.items() if name not in {"terminal", "deployment"}]
     keyword = inspect.Parameter.KEYWORD_ONLY

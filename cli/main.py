@@ -70,14 +70,14 @@ def load(name: str) -> Any:
     return found
 
 
-_CODES = "\n\n".join(f"{int(code):>3}  {meaning}" for code, meaning in MEANINGS.items())
+_CODES = "\n".join(f"{int(code):>3}  {meaning}" for code, meaning in MEANINGS.items())
 
 app = typer.Typer(
     cls=LazyCommands,
     name="holdfast",
     no_args_is_help=True,
     rich_markup_mode="rich",
-    epilog=f"[dim]Exit codes:\n\n{_CODES}[/dim]",
+    epilog=f"[dim]Exit codes:\n{_CODES}[/dim]",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -32,7 +32,7 @@ def redrive(
     terminal: Terminal,
     messages: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MESSAGE]...", help="Ids of messages; left out, all that is parked."),
+        typer.Argument(metavar="MESSAGE", help="Ids of messages; left out, all that is parked."),
     ] = None,
     matter: Annotated[str | None, typer.Option(help="Only what may belong to this matter.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Send them again without asking.")] = False,

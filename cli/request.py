@@ -37,7 +37,7 @@ def request(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="The request as JSON, or a whole event; - reads it. Left out, you are asked.",
         ),
     ] = None,

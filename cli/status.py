@@ -33,7 +33,7 @@ _MAX_BATCHES = 12  # rows; of a large matter, those that move
 app = typer.Typer()
 
 MatterArgument = Annotated[
-    str | None, typer.Argument(metavar="[MATTER]", help="A matter's id; left out, all matters.")
+    str | None, typer.Argument(metavar="MATTER", help="A matter's id; left out, all matters.")
 ]
 
 

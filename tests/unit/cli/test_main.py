@@ -145,3 +145,9 @@ def test_a_shell_completes_commands_without_loading_any() -> None:
     )  # fmt: skip
 
     assert set(told.stdout.split()) == {name for name in COMMANDS if name.startswith("re")}
+
+
+def test_help_is_folded_to_the_terminal_and_not_to_the_source() -> None:
+    shown = CliRunner(env={"COLUMNS": "300"}).invoke(app, ["approve", "--help"]).output
+
+    assert "without a terminal the plan is shown, nothing is sent, and the exit code is 1." in shown
