@@ -18,6 +18,7 @@ NAMED: dict[str, dict[str, str]] = {
     "unattributed": {"conversation_id": conversation_id(1)},
     "manifest_v1": {},
     "parked": {"message_id": "message-1"},
+    "version_gone": {"conversation_id": conversation_id(1)},
 }
 
 
@@ -60,6 +61,7 @@ def test_every_decision_can_be_told(decision: Decision) -> None:
         {"reason": "unattributed"},
         {"reason": "unattributed", **BOTH},
         {"reason": "parked"},
+        {"reason": "version_gone"},
         {"reason": "parked", "message_id": "m", "conversation_id": conversation_id(1)},
         {"reason": "manifest_v1", "message_id": "m"},
         {"reason": "manifest_v1", "recording_id": recording_id(1)},

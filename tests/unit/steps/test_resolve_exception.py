@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.domain.reconciliation import Reason
 from holdfast.domain.states import RequestState
-from holdfast.ports import Counter, ParkedKind, ParkedMessage
+from holdfast.ports import Counter, ParkedKind, ParkedMessage, SweepSource
 from tests.events import load_event
 from tests.fakes.house import MATTER, House
 from tests.fakes.story import (
@@ -222,6 +222,31 @@ def test_an_object_that_is_no_recording_is_settled_by_its_conversation() -> None
     assert (
         house.resolve_exception(about("unattributed", conversation_id=conversation_id(1))).outcome
         == "RECORDED"
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "outcome"),
+    [
+        ({"conversation_id": conversation_id(1)}, "RECORDED"),
+        (RECORDING, "RECORDED"),
+        (RECORDING | {"recording_id": recording_id(9)}, "REFUSED"),
+    ],
+)
+def test_what_somebody_deleted_is_a_persons_to_settle(named: dict[str, str], outcome: str) -> None:
+    house = planned((1,))
+    end_job(house, total=1)
+    deliver(house, 1)
+    assert house.reconcile().done
+    for receipt in house.conversations.dossier(conversation_id(1)).receipts:
+        house.evidence.remove(receipt.version)
+    house.sweep_evidence(source=SweepSource.RECEIPTS)
+
+    assert house.resolve_exception(about("version_gone", **named)).outcome == outcome
+
+    judged(house)
+    assert house.request.state is (
+        RequestState.PRESERVED if outcome == "RECORDED" else RequestState.INCOMPLETE
     )
 
 

@@ -25,7 +25,13 @@ from holdfast.errors import RequestRefused
 EVENT_DETAIL_TYPE = "ExceptionResolved"
 
 type Resolvable = Literal[
-    "zero_bytes", "unpaired_media", "unpaired_sidecar", "unattributed", "manifest_v1", "parked"
+    "zero_bytes",
+    "unpaired_media",
+    "unpaired_sidecar",
+    "unattributed",
+    "manifest_v1",
+    "parked",
+    "version_gone",
 ]
 # What an exception is named by: these must be there, those may.
 _NAMED_BY: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -35,6 +41,7 @@ _NAMED_BY: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "unattributed": (frozenset({"conversation_id"}), frozenset()),
     "manifest_v1": (frozenset(), frozenset({"conversation_id", "recording_id"})),
     "parked": (frozenset({"message_id"}), frozenset()),
+    "version_gone": (frozenset({"conversation_id"}), frozenset({"recording_id"})),
 }
 
 

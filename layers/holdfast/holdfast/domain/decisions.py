@@ -16,6 +16,7 @@ RESOLVABLE = frozenset(
         Reason.UNATTRIBUTED,
         Reason.MANIFEST_V1,
         Reason.PARKED,
+        Reason.VERSION_GONE,
     }
 )
 """Everything else has another cure: a new request, a permission, a redrive."""

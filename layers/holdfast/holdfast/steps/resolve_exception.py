@@ -106,6 +106,9 @@ def _has(resolution: Resolution, dossier: Dossier, request: RequestRecord) -> bo
         return _counted(request, resolution.reason) > 0
     if resolution.reason is Reason.UNATTRIBUTED:
         return any(receipt.role is Role.OTHER for receipt in dossier.receipts)
+    if resolution.reason is Reason.VERSION_GONE:
+        named = resolution.recording_id
+        return any(named in (None, receipt.recording_id) for receipt in dossier.gone)
     return any(
         (delivery.recording_id, delivery.flaw) == (resolution.recording_id, resolution.reason)
         for delivery in pair_up(dossier.receipts, dossier.digested)
