@@ -320,6 +320,19 @@ def test_the_command_line_says_that_we_are_done(preserved: Ended, holdfast: Call
     assert request["held_at_platform"] == 5
 
 
+def test_it_brings_the_package_that_the_run_has_written_and_nothing_in_it_is_wrong(
+    preserved: Ended, holdfast: Callable[..., Any], tmp_path: Path
+) -> None:
+    matter_id, folder = preserved.output["matter_id"], str(tmp_path / "package")
+
+    brought, _ = holdfast("package", matter_id, "-o", folder, "--with-media")
+    verified, exit_code = holdfast("verify", folder)
+
+    assert brought["seal"] == preserved.output["log"]["seal"]["sequence"]
+    assert brought["media"]["files"] == 2 * preserved.output["summary"]["recordings"]["secured"]
+    assert (verified["intact"], exit_code) == (True, 0)
+
+
 def test_it_says_why_something_is_held_by_any_of_its_names(
     preserved: Ended, strict_world: World, holdfast: Callable[..., Any]
 ) -> None:
