@@ -126,9 +126,12 @@ def test_another_key_is_found_though_all_is_signed_anew_with_it(package: Path) -
 
 
 def _sign_anew(
-    package: Path, signer: SignerInMemory, change: Callable[[list[bytes]], None] | None = None
+    package: Path,
+    signer: SignerInMemory,
+    change: Callable[[list[bytes]], None] | None = None,
+    mistake: Callable[[int, dict[str, Any]], object] = lambda *_: None,
 ) -> None:
-    """Forge the whole package with another key, after changing the first segment."""
+    """Sign the whole package anew, after changing the first segment, and with a mistake in the seals."""
     segment = package / "data/segments/000001.jsonl"
     lines = segment.read_bytes().splitlines()
     if change:
@@ -151,6 +154,7 @@ def _sign_anew(
         statement["kinds"] = Counter(entry["kind"] for entry in entries)
         statement["tree"] = {"size": tree.size, "root": tree.root.hex()}
         statement["previous"] = previous
+        mistake(number, statement)
         put(path, canonical(statement) + b"\n")
         put(path.with_suffix(".sig"), signer.sign(path.read_bytes()))
         previous = sha256(path.read_bytes())
@@ -226,8 +230,10 @@ def _manifest_names(name: str) -> Callable[[Path], None]:
 
 
 def _link(package: Path) -> None:
-    (package / "data/report.html").unlink()
-    (package / "data/report.html").symlink_to("/etc/hostname")
+    """What it leads to is the very file."""
+    moved = package.parent / "elsewhere.html"
+    (package / "data/report.html").rename(moved)
+    (package / "data/report.html").symlink_to(moved)
 
 
 def _linked_folder(package: Path) -> None:
@@ -331,6 +337,14 @@ def test_harm_is_found_in_its_place(package: Path, harm: str) -> None:
     assert all(place.isascii() and place.isprintable() for place in _places(report))
 
 
+def test_a_line_without_its_end_is_named_as_that(package: Path) -> None:
+    put(package / SEGMENT, (package / SEGMENT).read_bytes()[:-1])
+
+    faults = [(fault.place, fault.problem) for fault in verify(package, key=KEY).faults]
+
+    assert (f"{SEGMENT}:12", "is too long a line, or has no newline at its end") in faults
+
+
 @pytest.mark.parametrize(
     ("path", "act"),
     [
@@ -382,6 +396,75 @@ def test_counts_that_do_not_agree_are_found_though_they_are_sealed(
     report = verify(package)
 
     assert (report.faults[0].place, report.faults[0].problem) == ("data/requests/0001/", problem)
+
+
+SECOND = "data/seals/000002.json"
+MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
+    "another seal before": (
+        lambda seal: seal.update(previous="ab" * 32),
+        SECOND,
+        "does not follow on the seal before it: it names another digest",
+    ),
+    "another number": (lambda seal: seal.update(sequence=7), SECOND, "says that it is seal 7"),
+    "another matter": (
+        lambda seal: seal.update(matter_id="M-9"), SECOND, "is a seal of another matter, M-9"
+    ),
+    "another key": (
+        lambda seal: seal["key"].update(public_key_sha256="ab" * 32),
+        SECOND,
+        "names another key than the one that it is checked with",
+    ),
+    "another segment": (
+        lambda seal: seal["segment"].update(sha256="ab" * 32),
+        "data/segments/000002.jsonl",
+        "is not the segment that seal 2 was put on: it was changed",
+    ),
+    "another root": (
+        lambda seal: seal["tree"].update(root="ab" * 32),
+        SECOND,
+        "has a Merkle root that is not over the entries up to here",
+    ),
+    "another size": (
+        lambda seal: seal["tree"].update(size=99),
+        SECOND,
+        "has a Merkle root that is not over the entries up to here",
+    ),
+    "other kinds": (
+        lambda seal: seal["kinds"].update(event=99),
+        SECOND,
+        "counts other kinds of entries than its segment has",
+    ),
+    "other accounts": (
+        lambda seal: seal.update(accounts=[1]),
+        SECOND,
+        "gives other counts of its requests than its segment",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_is_signed_is_not_believed_for_that(package: Path, mistake: str) -> None:
+    """Each check stands for itself: here every signature is good."""
+    make, place, problem = MISTAKES[mistake]
+    _sign_anew(package, SignerInMemory(), mistake=lambda number, seal: make(seal) if number == 2 else None)
+
+    report = verify(package, key=KEY)
+
+    assert [(fault.place, fault.problem) for fault in report.faults] == [(place, problem)]
+
+
+@pytest.mark.parametrize(("name", "value"), [("sequence", 2), ("sha256", "ab" * 32)])
+def test_a_package_of_another_last_seal_is_found_though_it_is_signed(
+    package: Path, name: str, value: object
+) -> None:
+    statement = json.loads((package / "package.json").read_bytes())
+    statement["seal"][name] = value
+    put(package / "package.json", canonical(statement) + b"\n")
+    put(package / "package.sig", SignerInMemory().sign((package / "package.json").read_bytes()))
+
+    problems = [(fault.place, fault.problem) for fault in verify(package, key=KEY).faults]
+
+    assert problems == [("package.json", "is of another last seal than 3: seals are missing or changed")]
 
 
 def test_a_verdict_that_its_exceptions_do_not_bear_out_is_found(package: Path) -> None:
