@@ -151,6 +151,11 @@ def _print_runs(console: Console, summary: Summary) -> None:
         told = f": {request['explanation']}" if request["explanation"] else ""
         line = f"{request['matter_id']} / {request['request_id']}: {request['verdict']}{told}"
         console.print(line, highlight=False, markup=False)
+    for release in summary.get("releases", ()):
+        line = f"{release['matter_id']} / {release['release_id']}: {release['outcome']}"
+        counts = f", {release['let_go']} conversations let go, {release['stays']} stay"
+        told = counts if release["outcome"] == "released" else f": {'; '.join(release['faults'])}"
+        console.print(line + told, highlight=False, markup=False)
     for matter in summary["standing_matters"]:
         line = f"{matter['matter_id']}: {matter['state']}, preserved until {matter['high_water']}"
         console.print(line, highlight=False, markup=False)
