@@ -245,8 +245,8 @@ class Life:
             for name in list(runs):
                 matter_id, request_id, plan_key = runs[name]
                 run = self.house.for_request(matter_id, request_id)
-                run.place_holds(plan_key=plan_key)
-                run.confirm_holds(plan_key=plan_key)
+                run.place_holds(plan_key=plan_key, early=True)
+                run.confirm_holds(plan_key=plan_key, early=True)
                 del runs[name]
 
     # --- the workflows

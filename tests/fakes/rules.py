@@ -5,7 +5,7 @@ read from the bucket, claims and entries from the ledger.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -67,6 +67,7 @@ class Rules:
         self._revoked: set[tuple[ConversationId, HoldOwner]] = set()
         self._planned: dict[str, set[Named]] = {}
         self._unlocked: set[Named] = set()
+        self._begun: set[str] = set()
         self._broken: list[str] = []
         self._seen = _Seen()
         house.effects.watchers.append(self._look)
@@ -103,6 +104,7 @@ class Rules:
             "lifted": self._lifts,
             "relocked": self._keeps_again,
             "drift found": self._accuses,
+            "claim": self._claims,
         }
         if kind in looks:
             looks[kind](subject)
@@ -124,6 +126,21 @@ class Rules:
         if state == ReleaseState.OPEN:
             versions = {one for name in self._house.conversations.folders for one in self._versions(name)}
             self._planned[release_id] = {one for one in versions if self._stored(one).is_locked}
+
+        is_begun = state == ReleaseState.RELEASING and release_id not in self._begun
+        matters = {record.matter_id for (_, named), record in self._releases() if named == release_id}
+        requests = self._house.requests.records.values()
+        if is_begun and any(one.matter_id in matters and not one.state.is_terminal for one in requests):
+            self._breaks("3: a release began while a request of its matter was open")
+        self._begun |= {release_id} if is_begun else set()
+
+    def _releases(self) -> Iterable[tuple[tuple[MatterId, ReleaseId], ReleaseRecord]]:
+        return self._house.releases.records.items()
+
+    def _claims(self, subject: str) -> None:
+        folder = self._house.conversations.folders[f"CONV#{subject.partition(' by ')[0]}"]
+        if folder.standing.state is HoldState.LIFTING:
+            self._breaks("2: a claim was taken while the locks were being lifted")
 
     def _begins_lift(self, subject: str) -> None:
         folder = self._house.conversations.folders[f"CONV#{subject}"]
@@ -326,8 +343,11 @@ class Rules:
         for folder in self._house.conversations.folders.values():
             if folder.active and not folder.standing.is_kept:
                 self._breaks("5: a claim was never secured")
-            if folder.standing.state is HoldState.LIFTING:
+            is_left = folder.promise is not None and not folder.active
+            if is_left and folder.standing.state is not HoldState.LIFTED:
                 self._breaks("6: what nobody claims was never let go")
+            if any(hold.state is PlatformHold.RELEASING for hold in folder.platform.values()):
+                self._breaks("6: the platform was asked to let go, and nobody says what came of it")
             held = [hold for owner, hold in folder.platform.items() if not owner or owner in folder.active]
             if folder.active and any(hold.state is PlatformHold.REVOKED for hold in held):
                 self._breaks("3: a protection that somebody ended was never placed again")

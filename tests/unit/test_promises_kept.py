@@ -20,13 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from holdfast.domain.custody import Relock
 from holdfast.domain.drift import drift_of
 from holdfast.domain.evidence_key import EvidenceKey
-from holdfast.domain.ids import ConversationId
+from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.promise import UNCLAIMED, Promise
 from holdfast.domain.reconciliation import Reason, standing_of
 from holdfast.domain.release import NOBODY, PlannedConversation
-from holdfast.domain.states import HoldState, PlatformHold
+from holdfast.domain.states import HoldState, MatterStatus, PlatformHold
 from holdfast.domain.tags import plan_tags
-from holdfast.ports import ClaimEnding, PlatformHoldRecord, SweepSource
+from holdfast.ports import ClaimEnding, PlatformHoldRecord, ReleaseRecord, SweepSource
 from holdfast.steps import (
     comparison,
     lift_holds,
@@ -39,7 +39,7 @@ from holdfast.steps import (
 from holdfast.steps.comparison import Comparison
 from holdfast.steps.secure_objects import Securing
 from holdfast.steps.watch_protection import Watch
-from tests.fakes.ledger import ConversationsInMemory
+from tests.fakes.ledger import ConversationsInMemory, Folder, ReleasesInMemory
 from tests.fakes.life import CONVERSATIONS, MATTERS, SOON, Incident, Letting, Life, Phase
 from tests.fakes.rules import RuleBroken
 
@@ -265,6 +265,10 @@ def _s3_sticks(life: Life) -> None:
 def _somebody_lifts_a_lock(life: Life) -> None:
     life.preserve("M-1")
     life.tamper(0)
+    life.sweep(SweepSource.RECEIPTS)
+    life.deliver(50)
+    life.again(-1)
+    life.deliver(50)
 
 
 def _somebody_lifts_a_lock_that_is_to_be_read_back(life: Life) -> None:
@@ -280,6 +284,11 @@ def _somebody_ends_the_platforms_protection(life: Life) -> None:
         life.revoke(number)
     life.watch()
     life.release("M-1")
+
+
+def _somebody_asks_between_approval_and_release(life: Life) -> None:
+    life.preserve("M-1")
+    life.release("M-1", Incident(Letting.BEGIN, lambda now: now.ask("M-1")))
 
 
 def _nobody_hears_of_it(life: Life) -> None:
@@ -302,6 +311,7 @@ STORIES = {
         _somebody_lifts_a_lock,
         _somebody_lifts_a_lock_that_is_to_be_read_back,
         _somebody_ends_the_platforms_protection,
+        _somebody_asks_between_approval_and_release,
         _nobody_hears_of_it,
     )
 }
@@ -488,6 +498,27 @@ def _sweeps_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Comparison, "_lost", lambda *_: [])
 
 
+def _claim_before_the_lift_is_over(promise: Promise) -> Promise:
+    is_off = promise.state in (HoldState.LIFTING, HoldState.LIFTED)
+    state = HoldState.RELOCKING if is_off else promise.state
+    return Promise(state, promise.active_claims + 1, promise.epoch + is_off)
+
+
+def _begins_whatever_is_open(patch: pytest.MonkeyPatch) -> None:
+    def begin(releases: ReleasesInMemory, _: ReleaseRecord, after: ReleaseRecord) -> bool:
+        releases._write(after, status=MatterStatus.RELEASING)
+        return True
+
+    patch.setattr(ReleasesInMemory, "begin", begin)
+
+
+def _writes_over_entries(
+    ledger: ConversationsInMemory, folder: Folder, sort_key: str, fact: Any, matter_id: MatterId | None
+) -> bool:
+    folder.entries.pop(sort_key, None)
+    return _FILE(ledger, folder, sort_key, fact, matter_id)
+
+
 def _misses_no_protection(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Watch, "look_after", lambda *_: (0, 0))
 
@@ -502,7 +533,7 @@ def _sees_drift_everywhere(patch: pytest.MonkeyPatch) -> None:
 
 _CLAIMED, _UNCLAIMED, _RESUMED = Promise.claimed, Promise.unclaimed, Promise.resumed
 _LIFT, _UNLOCK = lift_holds._Lifter.lift, lift_holds._Lifter._unlock
-_END_CLAIM = ConversationsInMemory.end_claim
+_END_CLAIM, _FILE = ConversationsInMemory.end_claim, ConversationsInMemory._file
 
 # Mutant: the number of the rule it breaks.
 MUTANTS: Mapping[str, tuple[str, Plant]] = {
@@ -536,6 +567,13 @@ MUTANTS: Mapping[str, tuple[str, Plant]] = {
     "foreign tags are dropped": ("7", _drops_foreign_tags),
     "what was lost is not looked for": ("1", _sweeps_nothing),
     "locks are not looked at again": ("1", _sees_no_drift),
+    "a claim comes in the middle of a lift": ("2", _promise("claimed", _claim_before_the_lift_is_over)),
+    "the last claim's end is no intent": (
+        "6",
+        _promise("unclaimed", lambda one: replace(one, active_claims=one.active_claims - 1)),
+    ),
+    "a release begins while something is open": ("3", _begins_whatever_is_open),
+    "an entry is written over": ("1", _ledger("_file", _writes_over_entries)),
     "a protection that somebody ended is not missed": ("3", _misses_no_protection),
     "a release is taken for an intruder": ("6", _sees_drift_everywhere),
 }
