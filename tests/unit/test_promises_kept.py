@@ -184,7 +184,7 @@ def explored(examples: int, steps: int, *phases: Tried) -> settings:
 
 
 def test_whatever_happens_every_promise_is_kept() -> None:
-    run_state_machine_as_test(PromisesKept, settings=explored(80, 35, Tried.generate, Tried.shrink))
+    run_state_machine_as_test(PromisesKept, settings=explored(150, 40, Tried.generate, Tried.shrink))
 
 
 # --- stories worth telling again: each leads to where something could go wrong
