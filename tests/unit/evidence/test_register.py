@@ -9,8 +9,10 @@ from holdfast.domain.custody import EventType
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import ConversationId, RecordingId
 from holdfast.domain.media import Medium
+from holdfast.evidence.bag import fetch_list
+from holdfast.evidence.load_file import dat_lines
 from holdfast.evidence.register import Register, temporary_register
-from tests.unit.evidence.sealed import CLAIMED, Story
+from tests.unit.evidence.sealed import CLAIMED, MATTER, Story
 
 ONE = ConversationId("c0000000-0000-4000-8000-000000000001")
 RECORDING = RecordingId("e0000000-0000-4000-8000-000000000001")
@@ -92,6 +94,33 @@ def test_what_was_let_go_is_known_until_it_is_locked_again() -> None:
 
     assert let_go == [True]
     assert [row.is_let_go for row in story.register().rows()] == [False]
+
+
+def test_what_somebody_deleted_is_told_and_not_promised() -> None:
+    story = _empty()
+    receipt = story.receipt(ONE, f"{RECORDING}.opus", Role.MEDIA, RECORDING)
+    story.receipt(ONE, f"{RECORDING}.opus_metadata.json", Role.SIDECAR, RECORDING)
+    named = {"key": receipt.version.key, "version_id": receipt.version.version_id}
+    story.event(EventType.DRIFT_FOUND, ONE, CLAIMED, drift="version_gone", **named)
+    register = story.register()
+
+    media, sidecar = register.rows()
+
+    assert (media.is_gone, media.is_listed, sidecar.is_gone, sidecar.is_listed) == (True, False, False, True)
+    assert (register.media_files(), register.media_size_bytes()) == (1, sidecar.size_bytes)
+    assert [line.split(b" ")[2] for line in fetch_list([media, sidecar])] == [sidecar.path.encode() + b"\n"]
+    assert b"GONE" in list(dat_lines(MATTER, [media]))[1]
+
+
+def test_another_interference_takes_nothing_out_of_the_package() -> None:
+    story = _empty()
+    receipt = story.receipt(ONE, f"{RECORDING}.opus", Role.MEDIA, RECORDING)
+    named = {"key": receipt.version.key, "version_id": receipt.version.version_id}
+    story.event(EventType.DRIFT_FOUND, ONE, CLAIMED, drift="lock_lifted", **named)
+
+    (media,) = story.register().rows()
+
+    assert media.is_listed
 
 
 def test_paths_are_safe_and_each_is_used_once() -> None:

@@ -20,14 +20,18 @@ def manifest_line(path: str, sha256: str) -> bytes:
 
 
 def media_manifest(rows: Iterable[Row]) -> Iterator[bytes]:
-    """List the media; an object whose digest is pending cannot be listed, and is an exception."""
-    return (manifest_line(row.path, row.sha256) for row in rows if row.sha256)
+    """List the media; an object whose digest is pending, or that somebody deleted, is none, and is an
+    exception.
+    """
+    return (manifest_line(row.path, row.sha256) for row in rows if row.is_listed)
 
 
 def fetch_list(rows: Iterable[Row]) -> Iterator[bytes]:
     """Say where the media lie in S3: url, size in bytes, path in the bag."""
     return (
-        f"{media_url(row)} {row.size_bytes} {_in_manifest(row.path)}\n".encode() for row in rows if row.sha256
+        f"{media_url(row)} {row.size_bytes} {_in_manifest(row.path)}\n".encode()
+        for row in rows
+        if row.is_listed
     )
 
 

@@ -63,8 +63,8 @@ FIELDS: Mapping[str, tuple[str, Callable[[Row, MatterId, Family], str]]] = {
     "FILESIZE": ("bytes", lambda row, _m, _f: str(row.size_bytes)),
     "SHA256": ("of the bytes as read back from S3; empty while pending", lambda row, _m, _f: row.sha256),
     "NATIVEPATH": (
-        "where the bytes lie in the package; empty while the digest is pending",
-        lambda row, _m, _f: row.path if row.sha256 else "",
+        "where the bytes lie in the package; empty while the digest is pending, and when it is gone",
+        lambda row, _m, _f: row.path if row.is_listed else "",
     ),
     "S3BUCKET": ("the evidence bucket", lambda row, _m, _f: row.bucket),
     "S3KEY": ("the object's key, percent-encoded", lambda row, _m, _f: quote(row.key)),
@@ -79,8 +79,8 @@ FIELDS: Mapping[str, tuple[str, Callable[[Row, MatterId, Family], str]]] = {
     ),
     "HOLDLAGMS": ("milliseconds from arrival to secured", lambda row, _m, _f: str(row.lag_ms)),
     "LEGALHOLD": (
-        "ON, or RELEASED when the sealed entries say that its hold was lifted",
-        lambda row, _m, _f: "RELEASED" if row.is_let_go else "ON",
+        "ON; RELEASED or GONE when the sealed entries say that its hold was lifted, or it was deleted",
+        lambda row, _m, _f: "GONE" if row.is_gone else "RELEASED" if row.is_let_go else "ON",
     ),
     "PLATFORMHOLD": (
         "whether its conversation is held at the platform: held_at_platform, explained or missing",

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
+from holdfast.domain.custody import DriftKind
 from holdfast.domain.moments import from_text
 
 _SCHEMA = """
@@ -25,6 +26,7 @@ CREATE TABLE objects(
   recording_id TEXT, medium TEXT, arrived_ms INT, secured_ms INT, omitted_tags TEXT,
   PRIMARY KEY(key, version_id)) WITHOUT ROWID;
 CREATE TABLE digests(key TEXT, version_id TEXT, sha256 TEXT, PRIMARY KEY(key, version_id)) WITHOUT ROWID;
+CREATE TABLE gone(key TEXT, version_id TEXT, PRIMARY KEY(key, version_id)) WITHOUT ROWID;
 CREATE TABLE happenings(conversation_id TEXT, type TEXT, at_ms INT);
 CREATE TABLE incidents(
   type TEXT, at_ms INT, conversation_id TEXT, details TEXT, event_id TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -57,7 +59,8 @@ SELECT row_number() OVER (ORDER BY c.day IS NULL, c.day, o.conversation_id, o.re
   coalesce(c.standing, '') AS platform, coalesce(c.reason, '') AS platform_reason,
   coalesce((SELECT h.type FROM happenings h WHERE h.conversation_id = o.conversation_id
     AND o.conversation_id <> '' AND h.type IN ('lifted', 'relocked') ORDER BY h.at_ms DESC LIMIT 1), '')
-    = 'lifted' AS is_let_go
+    = 'lifted' AS is_let_go,
+  EXISTS (SELECT 1 FROM gone g WHERE g.key = o.key AND g.version_id = o.version_id) AS is_gone
 FROM objects o
 LEFT JOIN digests d ON d.key = o.key AND d.version_id = o.version_id
 LEFT JOIN conversations c ON c.conversation_id = o.conversation_id AND c.request =
@@ -102,7 +105,13 @@ class Row:
     platform: str
     platform_reason: str
     is_let_go: bool
+    is_gone: bool
     path: str
+
+    @property
+    def is_listed(self) -> bool:
+        """Tell whether the package can promise its bytes: the digest is known, and nobody deleted it."""
+        return bool(self.sha256) and not self.is_gone
 
     @property
     def lag_ms(self) -> int:
@@ -186,6 +195,8 @@ class Register:
         details = event.get("details", {})
         if event["type"] == "digest_added":
             self._put("digests", (details["key"], details["version_id"], details["sha256"]))
+        if details.get("drift") == DriftKind.VERSION_GONE:
+            self._put("gone", (details["key"], details["version_id"]))
         at_ms, conversation_id = _milliseconds(event["at"]), event.get("conversation_id", "")
         self._put("happenings", (conversation_id, event["type"], at_ms))
         if event["type"] in INCIDENTS:
@@ -238,7 +249,7 @@ class Register:
             if folder != (conversation_id or "jobs"):
                 folder, names = conversation_id or "jobs", set()
             path = f"data/media/{folder}/{_name_in(names, key)}"
-            fields: list[Any] = [*values[:-1], bool(values[-1]), path]
+            fields: list[Any] = [*values[:-2], bool(values[-2]), bool(values[-1]), path]
             yield Row(*fields)
 
     def exceptions(self, limit: int = -1) -> Iterator[Exceptional]:
@@ -270,12 +281,12 @@ class Register:
         return self._one("SELECT count(*) FROM exceptions")
 
     def media_size_bytes(self) -> int:
-        """Add up the sizes of all objects whose digest is known."""
-        return self._one("SELECT coalesce(sum(size_bytes), 0) FROM rows WHERE sha256 <> ''")
+        """Add up the sizes of all objects that the package lists."""
+        return self._one("SELECT coalesce(sum(size_bytes), 0) FROM rows WHERE sha256 <> '' AND NOT is_gone")
 
     def media_files(self) -> int:
-        """Count the objects whose digest is known."""
-        return self._one("SELECT count(*) FROM rows WHERE sha256 <> ''")
+        """Count the objects that the package lists."""
+        return self._one("SELECT count(*) FROM rows WHERE sha256 <> '' AND NOT is_gone")
 
     def exceptions_by_reason(self) -> list[tuple[str, str, str, int]]:
         """Give reason, meaning, standing and how often: the gravest first, then the most frequent."""

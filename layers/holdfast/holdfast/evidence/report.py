@@ -278,7 +278,16 @@ _WORD_COLUMNS = (
     "bucket", "conversation_id", "recording_id", "medium", "role", "day", "platform", "platform_reason",
     "omitted_tags",
 )  # fmt: skip
-_PLAIN_COLUMNS = ("number", "version_id", "sha256", "size_bytes", "arrived_ms", "lag_ms", "is_let_go")
+_PLAIN_COLUMNS = (
+    "number",
+    "version_id",
+    "sha256",
+    "size_bytes",
+    "arrived_ms",
+    "lag_ms",
+    "is_let_go",
+    "is_gone",
+)
 _EXCEPTION_COLUMNS = (
     "request", "reason", "meaning", "standing", "medium", "conversation_id", "recording_id"
 )  # fmt: skip
