@@ -210,7 +210,7 @@
         else cell.removeAttribute("aria-sort");
       });
       table.setAttribute("aria-rowcount", String(found.length + 1));
-      status.textContent = found.length === list.count ? `${number(list.count)} ${list.noun}`
+      status.textContent = found.length === list.count ? `${number(list.count)} ${list.count === 1 ? list.noun.slice(0, -1) : list.noun}`
         : `${number(found.length)} of ${number(list.count)} ${list.noun}`;
       scroller.scrollTop = 0;
       draw();
