@@ -15,10 +15,12 @@ from enum import Enum, auto
 from hashlib import sha256
 from itertools import batched
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from shutil import rmtree
+from tempfile import TemporaryFile, mkdtemp
 from time import perf_counter
 from typing import Any
 from uuid import UUID
+from weakref import finalize
 from zlib import crc32
 
 from holdfast.domain.custody import ObjectVersion
@@ -190,7 +192,8 @@ class _OnDisk(RecordFilesInMemory):
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = TemporaryDirectory()
+        self._folder = Path(mkdtemp())
+        finalize(self, rmtree, self._folder)
         self.standing: dict[str, RecordFile] = {}
 
     def put_once(self, key: str, chunks: Iterable[bytes]) -> RecordFile:
@@ -212,7 +215,7 @@ class _OnDisk(RecordFilesInMemory):
                 yield chunk
 
     def _path(self, key: str) -> Path:
-        return Path(self._folder.name) / sha256(key.encode()).hexdigest()
+        return self._folder / sha256(key.encode()).hexdigest()
 
 
 class _Largest(list[str]):
