@@ -23,7 +23,8 @@ from holdfast.domain.states import BatchState
 from holdfast.ports import BatchRecord
 from holdfast.steps.files import BatchFiles
 
-# Counted units times AWS's list prices of us-east-1, first tier, without the free tier (read 2026-11-21).
+# Counted units times AWS's list prices of us-east-1, first tier, without the free tier. They change: an
+# estimate, not an offer.
 S3_WRITE, S3_READ = 5.00e-6, 0.40e-6  # dollars a request
 LEDGER_WRITE, LEDGER_READ = 0.625e-6, 0.125e-6  # a unit, on demand
 LAMBDA_GB_S = 13.3334e-6  # arm64

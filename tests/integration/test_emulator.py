@@ -171,7 +171,8 @@ def test_a_message_that_fails_alone_ends_in_the_dead_letter_queue(probe: Probe) 
     queues = probe.client("sqs")
     queues.send_message(QueueUrl=probe.outputs["ArrivalQueueUrl"], MessageBody="poison")
 
-    dead_letters, dead = probe.outputs["DeadQueueUrl"], []
+    dead_letters = probe.outputs["DeadQueueUrl"]
+    dead: list[str] = []
 
     def the_poison_is_dead() -> bool:
         received = queues.receive_message(QueueUrl=dead_letters, WaitTimeSeconds=1).get("Messages", [])
