@@ -9,6 +9,7 @@ from local.genesys.scenario import SCENARIOS
 from local.world import World
 
 
+@pytest.hookimpl(tryfirst=True)  # the workers read the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what needs the embedded world on one worker: a world started twice costs a minute."""
     for item in items:
