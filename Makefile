@@ -43,7 +43,7 @@ check: $(environments) .venvs/checkov/.stamp ## style, types and templates, as t
 
 test: $(environments) .venvs/vendor/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by unit tests alone
 	@mkdir -p build
-	$(python) -m pytest --numprocesses=$(WORKERS) --dist=loadgroup --cov --cov-context=test --cov-report= $(ARGS)
+	$(python) -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder --cov --cov-context=test --cov-report= $(ARGS)
 	@if test -d layers/holdfast/holdfast/domain && test -z "$(ARGS)"; then \
 		$(python) -m coverage report --fail-under=100 --contexts='^$$,^tests/unit/' \
 			--include='layers/holdfast/holdfast/domain/*,layers/holdfast/holdfast/steps/*'; fi

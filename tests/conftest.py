@@ -4,17 +4,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from local.genesys.scenario import SCENARIOS
 from local.world import World
 
 
-@pytest.hookimpl(tryfirst=True)  # the workers read the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what needs the embedded world on one worker: a world started twice costs a minute."""
-    for item in items:
-        if item.get_closest_marker("world"):
-            item.add_marker(pytest.mark.xdist_group("world"))
+class OneWorld(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives each worker whole files, and one of them all that needs the embedded world: a second start costs
+    minutes.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "world" if path.startswith("tests/e2e/") or path.endswith("test_emulator_demo.py") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneWorld:
+    """Share the tests out among the workers of `make test`."""
+    return OneWorld(config, log)
 
 
 @pytest.fixture(scope="session")
