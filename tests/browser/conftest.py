@@ -17,7 +17,7 @@ HOSTILE = (
 )
 
 
-@pytest.fixture(scope="package")  # its event loop must not run on under other tests
+@pytest.fixture(scope="module")  # its event loop must not run on under other tests
 def browser() -> Iterator[Browser]:
     found = browser_path()
     if found is None:
