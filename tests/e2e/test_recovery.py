@@ -73,8 +73,8 @@ def test_what_s3_told_nobody_is_found_by_the_sweep_and_only_once(strict_world: W
     again = invoke(strict_world, "SweepEvidence", {"prefix": named["Key"][:36]})
 
     assert (first, again) == (
-        {"done": True, "versions": 1, "sent": 1},
-        {"done": True, "versions": 1, "sent": 0},
+        {"done": True, "versions": 1, "sent": 1, "drifted": 0},
+        {"done": True, "versions": 1, "sent": 0, "drifted": 0},
     )
     assert is_held(strict_world, named)
     assert len(entries(strict_world, "receipt", named["Key"])) == 1
