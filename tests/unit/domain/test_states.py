@@ -7,9 +7,11 @@ import pytest
 from holdfast.domain.states import (
     BATCH_MOVES,
     PLATFORM_HOLD_MOVES,
+    RELEASE_MOVES,
     REQUEST_MOVES,
     BatchState,
     PlatformHold,
+    ReleaseState,
     RequestState,
     has_passed,
     sources,
@@ -19,8 +21,9 @@ TABLES: list[tuple[type[StrEnum], Mapping[Any, frozenset[Any]]]] = [
     (RequestState, REQUEST_MOVES),
     (BatchState, BATCH_MOVES),
     (PlatformHold, PLATFORM_HOLD_MOVES),
+    (ReleaseState, RELEASE_MOVES),
 ]
-FORWARD_ONLY = [REQUEST_MOVES, BATCH_MOVES]
+FORWARD_ONLY = [REQUEST_MOVES, BATCH_MOVES, RELEASE_MOVES]
 
 
 @pytest.mark.parametrize(("states", "moves"), TABLES)

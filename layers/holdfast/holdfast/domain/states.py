@@ -156,11 +156,6 @@ class ReleaseState(StrEnum):
     RELEASED = "RELEASED"
     REFUSED = "REFUSED"
 
-    @property
-    def is_over(self) -> bool:
-        """Tell whether the release has ended, one way or the other."""
-        return not RELEASE_MOVES[self]
-
 
 RELEASE_MOVES: Mapping[ReleaseState, frozenset[ReleaseState]] = {
     ReleaseState.OPEN: frozenset({ReleaseState.PLANNED, ReleaseState.REFUSED}),
