@@ -108,7 +108,7 @@ lock: ## resolve the requirements anew, to the newest versions that pyproject.to
 	set -ex; \
 	$$compile --custom-compile-command 'make lock' pyproject.toml -o layers/dependencies/requirements.txt; \
 	$$compile --custom-compile-command 'make lock' pyproject.toml --group dev -o requirements/dev.txt; \
-	for group in sam emulator checkov vendor; do \
+	for group in sam emulator checkov vendor aws; do \
 		$$compile --custom-compile-command 'make lock' --group $$group -o requirements/$$group.txt; done
 
 clean: ## remove everything that was built, installed or cached
