@@ -105,10 +105,12 @@ from local.genesys.server import Simulator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-GENESYS, ARCHITECTURE, CUSTODY, DOCTOR = (
-    (ROOT / f"docs/{name}.md").read_text() for name in ("genesys", "architecture", "custody", "doctor")
+GENESYS, ARCHITECTURE, CUSTODY, DOCTOR, DEPLOY, EVENTS = (
+    (ROOT / f"docs/{name}.md").read_text()
+    for name in ("genesys", "architecture", "custody", "doctor", "deploy", "events")
 )
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ALL_PAGES = "".join(page.read_text() for page in PAGES)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SOME_ID = "0a6f0d1e-0000-4000-8000-000000000001"
 
@@ -178,7 +180,7 @@ def test_nothing_is_promised_that_no_program_can_keep() -> None:
         assert not re.search(r"\b(compliant|admissible)\b", page.read_text(), re.IGNORECASE), page
 
 
-# --- README
+# --- README, docs/deploy.md, docs/events.md
 # ------------------------------------------------------------------------------------------------------
 
 
@@ -189,10 +191,10 @@ class _Template(yaml.SafeLoader):
 _Template.add_multi_constructor("!", lambda *_: None)
 
 
-def test_the_readme_lists_every_parameter_with_its_default() -> None:
+def test_every_parameter_is_listed_with_its_default() -> None:
     parameters = yaml.load((ROOT / "template.yaml").read_text(), _Template)["Parameters"]
 
-    listed = {code(name)[0]: code(default)[:1] for name, default, _ in table(README, "parameters")}
+    listed = {code(name)[0]: code(default)[:1] for name, default, _ in table(DEPLOY, "parameters")}
 
     assert listed == {
         name: [str(given["Default"])] if given.get("Default") not in (None, "") else []
@@ -200,16 +202,16 @@ def test_the_readme_lists_every_parameter_with_its_default() -> None:
     }
 
 
-def test_the_readme_names_every_output_it_tells_you_to_use() -> None:
+def test_the_outputs_that_are_named_exist() -> None:
     outputs = yaml.load((ROOT / "template.yaml").read_text(), _Template)["Outputs"]
 
-    used = set(re.findall(r"[oO]utputs? `(\w+)`", README + GENESYS))
+    used = set(re.findall(r"[oO]utputs? `(\w+)`", ALL_PAGES))
 
     assert used
     assert used <= outputs.keys()
 
 
-def test_the_readme_describes_every_field_of_a_discovery_request() -> None:
+def test_every_field_of_a_discovery_request_is_described() -> None:
     def fields(model: Any, prefix: str = "") -> Iterator[str]:
         for name, field in model.model_fields.items():
             if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields"):
@@ -217,19 +219,19 @@ def test_the_readme_describes_every_field_of_a_discovery_request() -> None:
             else:
                 yield prefix + name
 
-    listed = [code(row[0])[0] for row in table(README, "request")]
+    listed = [code(row[0])[0] for row in table(EVENTS, "request")]
 
     assert listed == list(fields(DiscoveryRequest))
 
 
-def test_the_readme_describes_every_field_of_an_opening() -> None:
-    listed = [name for row in table(README, "standing") for name in code(row[0])]
+def test_every_field_of_an_opening_is_described() -> None:
+    listed = [name for row in table(EVENTS, "standing") for name in code(row[0])]
 
     assert listed == list(StandingMatterOpened.model_fields)
 
 
 def test_the_examples_of_requests_are_accepted() -> None:
-    examples = [json.loads(block) for block in blocks(README, "json")]
+    examples = [json.loads(block) for block in blocks(README, "json") + blocks(EVENTS, "json")]
 
     requests = [example for example in examples if "matter_id" in example]
 
@@ -242,7 +244,7 @@ def test_the_announcements_are_those_of_the_workflows() -> None:
     machines = "".join(path.read_text() for path in (ROOT / "statemachines").glob("*.asl.json"))
     announced = {"MatterPreserved", "MatterIncomplete"} | set(re.findall(r'"DetailType": "(\w+)"', machines))
 
-    assert {code(row[0])[0] for row in table(README, "announcements")} == announced
+    assert {code(row[0])[0] for row in table(EVENTS, "announcements")} == announced
 
 
 # --- docs/genesys.md: permissions
@@ -454,8 +456,8 @@ def test_the_example_of_the_doctor_is_explained_as_it_is_shown() -> None:
     answer = explain(read_refusal(json.loads(blocks(DOCTOR, "json")[0])))
 
     assert f"{answer.layer}  {answer.title}" in blocks(DOCTOR, "text")[0]
-    assert all(f" • {line}\n" in README for line in answer.evidence)
-    assert f"{answer.confidence} confidence, cause {answer.cause}" in README
+    assert all(f" • {line}\n" in DOCTOR for line in answer.evidence)
+    assert f"{answer.confidence} confidence, cause {answer.cause}" in DOCTOR
 
 
 def test_the_causes_are_documented_as_the_rules_have_them() -> None:
