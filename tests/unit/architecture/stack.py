@@ -388,8 +388,7 @@ def buckets(template: Template) -> Iterator[str]:
         (rule,) = properties.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [{}])
         if not rule.get("BucketKeyEnabled") or not mentions(rule, "Key"):
             yield f"{name}: is not encrypted with the key and bucket keys"
-        if resource.get("DeletionPolicy") != "Retain" or resource.get("UpdateReplacePolicy") != "Retain":
-            yield f"{name}: goes with the stack"
+        yield from _stays(name, resource)
         policy = template["Resources"].get(
             f"{name}Policy", {"Properties": {"PolicyDocument": {"Statement": []}}}
         )
@@ -472,8 +471,18 @@ def stores(template: Template) -> Iterator[str]:
             yield f"{name}: is kept for ever"
 
 
+def _stays(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
+    """It outlives the stack; but a creation that is rolled back leaves nothing, whose name would be taken."""
+    if resource.get("UpdateReplacePolicy") != "Retain":
+        yield f"{name}: goes with the stack"
+    if resource.get("DeletionPolicy") != "RetainExceptOnCreate":
+        yield f"{name}: goes with the stack, or outlives one that never came about"
+
+
 def key(template: Template) -> Iterator[str]:
-    """Services that use the key on their own account stand in its policy."""
+    """Keys outlive the stack; services that use the key on their own account stand in its policy."""
+    for name in of_type(template, "KMS::Key"):
+        yield from _stays(name, template["Resources"][name])
     policy = statements(template["Resources"]["Key"]["Properties"]["KeyPolicy"])
     for kind, (service, needed) in KEY_USERS.items():
         if not of_type(template, kind):
@@ -488,6 +497,45 @@ def key(template: Template) -> Iterator[str]:
     for one in policy:
         if "Service" in one["Principal"] and "Condition" not in one and one["Action"] != ["kms:DescribeKey"]:
             yield f"Key: {one['Sid']} is open to that service on behalf of anybody"
+
+
+# --- what a person meets who deploys it ------------------------------------------------------------------
+
+
+def parameters(template: Template) -> Iterator[str]:
+    """Who deploys is first asked for what has no default, and told by a typing error what was expected."""
+    declared = template["Parameters"]
+    must = [name for name, one in declared.items() if "Default" not in one]
+    if [*declared][: len(must)] != must:
+        yield f"Parameters: those without a default come first: {', '.join(must)}"
+    for name, one in declared.items():
+        if len(one.get("Description", "")) < 20:
+            yield f"{name}: does not say what it is for"
+        if "AllowedPattern" in one and not one.get("ConstraintDescription", "").startswith("expected "):
+            yield f"{name}: refuses without saying what was expected"
+
+
+def capabilities(template: Template) -> Iterator[str]:
+    """CAPABILITY_IAM, all that samconfig.toml gives, suffices while nothing of IAM bears a given name."""
+    named = {"RoleName", "UserName", "GroupName", "ManagedPolicyName"}
+    for name, resource in template["Resources"].items():
+        if resource["Type"].startswith("AWS::IAM::"):
+            yield from (
+                f"{name}: has a {key}, which asks for CAPABILITY_NAMED_IAM"
+                for key in sorted(named & resource.get("Properties", {}).keys())
+            )
+
+
+def outputs(template: Template, version: str) -> Iterator[str]:
+    """The first output says what to do next, every output what it is for, and one which version this is."""
+    told = template["Outputs"]
+    if next(iter(told)) != "NextStep":
+        yield "Outputs: NextStep is the first"
+    if told.get("Version", {}).get("Value") != version:
+        yield f"Version: must be {version}, as in pyproject.toml"
+    yield from (
+        f"{name}: does not say what it is for" for name, one in told.items() if not one.get("Description")
+    )
 
 
 # --- what is seen ----------------------------------------------------------------------------------------

@@ -410,6 +410,16 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         lambda r: r["EvidenceBucket"].pop("DeletionPolicy"),
         "EvidenceBucket: goes with the stack",
     ),
+    "a bucket whose name stays taken when the creation failed": (
+        "buckets",
+        lambda r: r["EvidenceBucket"].update(DeletionPolicy="Retain"),
+        "EvidenceBucket: goes with the stack, or outlives one that never came about",
+    ),
+    "a key that goes": (
+        "key",
+        lambda r: r["SealKey"].update(UpdateReplacePolicy="Delete"),
+        "SealKey: goes with the stack",
+    ),
     "plain HTTP": (
         "buckets",
         lambda r: statement(r, "RecordsBucketPolicy", 0).update(Effect="Allow"),
