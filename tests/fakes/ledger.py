@@ -378,8 +378,8 @@ class ConversationsInMemory:
     def __init__(self, effects: Effects | None = None) -> None:
         self.folders: dict[str, Folder] = {}
         self.effects = effects or Effects()
-        self.page_size = 1000
         self.page_size = 1_000
+        self.let_go_of: dict[ConversationId, datetime] = {}
         self._drawn = 0
         self._lock = RLock()
 
@@ -413,11 +413,13 @@ class ConversationsInMemory:
 
     def claims_of(self, matter_id: MatterId, cursor: str | None) -> ClaimsPage:
         with self._lock:
-            listed = sorted(
+            lines = [
                 (claim.conversation_id, claim.claimed_at, claim.ended_at)
                 for folder in self.folders.values()
-                if (claim := folder.claims.get(matter_id)) and claim.conversation_id > (cursor or "")
-            )
+                if (claim := folder.claims.get(matter_id))
+            ]
+            lines += [(cid, at, at) for cid, at in self.let_go_of.items()] if matter_id == NOBODY else []
+            listed = sorted(line for line in lines if line[0] > (cursor or ""))
         page = [ListedClaim(*line) for line in listed[: self.page_size]]
         return ClaimsPage(page, page[-1].conversation_id if len(listed) > len(page) else None)
 
@@ -449,7 +451,10 @@ class ConversationsInMemory:
             return self.hold(ending.conversation_id)
 
     def begin_lift(self, conversation_id: ConversationId, *, lease_until: datetime) -> HoldRecord | None:
-        return self._take(conversation_id, Promise.let_go, lease_until)
+        taken = self._take(conversation_id, Promise.let_go, lease_until)
+        if taken:
+            self.let_go_of[conversation_id] = lease_until
+        return taken
 
     def resume_lift(
         self, conversation_id: ConversationId, *, now: datetime, lease_until: datetime

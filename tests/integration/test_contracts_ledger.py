@@ -35,6 +35,7 @@ from holdfast.domain.ids import (
 )
 from holdfast.domain.media import Medium
 from holdfast.domain.promise import Promise
+from holdfast.domain.release import NOBODY
 from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.standing import Course
 from holdfast.domain.states import (
@@ -695,6 +696,7 @@ def test_what_nobody_claims_is_lifted_by_the_same_intent(ledger: Ledger) -> None
     assert came_late == HoldRecord(ONE, Promise(HoldState.LIFTING, 0, 2), LATER)
     assert claimed is None
     assert ledger.releases.hold(ONE).promise == Promise(HoldState.RELOCKING, 1, 3)
+    assert _all_claims(ledger, NOBODY) == [ListedClaim(ONE, LATER, LATER)], "it is listed, for the seal"
 
 
 def _hold_at_platform(ledger: Ledger, owner: HoldOwner) -> None:

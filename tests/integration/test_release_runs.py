@@ -1,17 +1,22 @@
 """Whole releases by the real workflows: over overlapping matters, and killed between any two steps."""
 
+import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from holdfast.contracts.steps import Packed
 from holdfast.domain.custody import EventType
 from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.release import NOBODY
 from holdfast.domain.states import HoldState, MatterStatus, ReleaseState
+from holdfast.errors import LedgerRuleBroken
 from tests.events import load_event
 from tests.fakes.effects import Killed
+from tests.fakes.house import House
 from tests.fakes.story import conversation_id, deliver
 from tests.integration import test_compliance_runs, test_platform_runs
 from tests.integration.rehearsal import CUSTODIAN, Failed, Rehearsal
@@ -20,7 +25,7 @@ OTHERS = "0a6f0d1e-0000-4000-8000-000000000002"
 FIRST, SECOND = MatterId("M-2026-001"), MatterId("M-2026-002")
 ASKED = load_event("hold_release_requested")
 
-STEPS = 11  # of a release that nothing goes wrong with; one of them approves
+STEPS = 12  # of a release that nothing goes wrong with; one of them approves
 
 type Making = Callable[[], Rehearsal]
 
@@ -74,6 +79,12 @@ def _approve(us: Rehearsal) -> None:
 
 def asking(**changes: Any) -> dict[str, Any]:
     return {**ASKED, "detail": {**ASKED["detail"], "matter_id": SECOND, **changes}}
+
+
+def _packaged(us: Rehearsal, matter_id: MatterId) -> list[int]:
+    """Name the seals as of which a matter has a signed package."""
+    found = (re.match(rf"packages/{matter_id}/(\d+)/.*\.sig$", key) for key in us.house.records.files)
+    return sorted(int(one[1]) for one in found if one and "/data/" not in one[0])
 
 
 def kill_after(us: Rehearsal, steps: int) -> Any:
@@ -133,6 +144,7 @@ def test_a_release_lets_go_of_what_no_other_matter_claims(make: Making) -> None:
 
     check(us, end)
     assert len(steps) == STEPS
+    assert _packaged(us, SECOND) == [1, 2], "a package of its own, the certificate in it"
     if make is platform:
         gone = mine - set(us.simulator.platform.protected)
         assert len(gone) == 1  # one of the two was protected before us, and stays so
@@ -157,6 +169,20 @@ def test_a_release_that_is_killed_again_and_again_gets_there() -> None:
     check(us, us.release(asking()))
 
 
+def test_a_package_that_cannot_be_written_stops_no_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    us = platform()
+
+    def refuse(_: House) -> Packed:
+        raise LedgerRuleBroken("a sealed file is not what was sealed")
+
+    monkeypatch.setattr(House, "package_matter", refuse)
+
+    end = us.release(asking())
+
+    check(us, end)
+    assert _packaged(us, SECOND) == [1]
+
+
 def test_a_release_that_is_done_is_not_done_again() -> None:
     us = platform()
     us.release(asking())
@@ -177,6 +203,16 @@ def test_what_nobody_claims_is_let_go_and_its_certificate_is_sealed_too() -> Non
 
     assert end["end"]["counts"]["let_go"] == 1
     assert end["log"]["seal"]["key"].startswith(f"matters/{NOBODY}/seals/")
+    entries = [
+        json.loads(line)
+        for key, content in us.house.records.files.items()
+        if key.startswith(f"matters/{NOBODY}/segments/")
+        for line in content.splitlines()
+    ]
+    about = [one for one in entries if one.get("conversation_id") == conversation_id(7)]
+    told = [one.get("type", one["kind"]) for one in about]
+    assert sorted(told) == ["lifted", "receipt", "receipt"], "what happened to it is sealed"
+    assert _packaged(us, NOBODY) == [1]
     for (key, _), stored in us.house.evidence.stored.items():
         assert stored.is_locked is (str(conversation_id(7)) not in key)
 

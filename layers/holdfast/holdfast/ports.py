@@ -797,7 +797,9 @@ class ReleaseBook(Protocol):
         """
 
     def begin_lift(self, conversation_id: ConversationId, *, lease_until: datetime) -> HoldRecord | None:
-        """Make LIFTING what nobody claims; None if somebody does, or it is being lifted already."""
+        """Make LIFTING what nobody claims, and list it as let go among the claims of `NOBODY`, so that what
+        happened to it is sealed; None if somebody claims it, or it is being lifted already.
+        """
 
     def resume_lift(
         self, conversation_id: ConversationId, *, now: datetime, lease_until: datetime

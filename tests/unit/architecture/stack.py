@@ -19,6 +19,7 @@ PROGRAM_OF = {
     "RecordResolutionFailure": "record_failure",
     "RecordReleaseFailure": "record_failure",
     "SealRelease": "seal_matter",
+    "PackageRelease": "package_matter",
     "RecordApprovalFailure": "record_failure",
 }
 # Invoked by an operator, and by nothing else.

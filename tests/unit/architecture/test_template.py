@@ -661,4 +661,4 @@ def test_whoever_seals_or_packs_may_sign_and_nobody_else() -> None:
         if any(action in {"kms:Sign", "kms:*"} for action in statement["Action"])
     }
 
-    assert signers == {"SealMatterRole", "SealReleaseRole", "PackageMatterRole"}
+    assert signers == {"SealMatterRole", "SealReleaseRole", "PackageMatterRole", "PackageReleaseRole"}

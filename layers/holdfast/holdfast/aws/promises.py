@@ -7,6 +7,7 @@ says which moves there are.
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from holdfast.aws.claims import (
     MOST_TRIES,
@@ -29,6 +30,7 @@ from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import ConversationId, ReleaseId
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
+from holdfast.domain.release import NOBODY
 from holdfast.domain.states import HoldState, PlatformHold
 from holdfast.domain.ulid import ulid
 from holdfast.errors import LedgerContention
@@ -102,9 +104,17 @@ class ReleaseLedger:
         ]
 
     def begin_lift(self, conversation_id: ConversationId, *, lease_until: datetime) -> HoldRecord | None:
-        """Move the promise of what nobody claims, which may have none yet."""
-        item = self._table.get(conversation_key(conversation_id), "HOLD") or {}
-        return self._take(conversation_id, item, Promise.let_go, lease_until)
+        """Move the promise of what nobody claims, which may have none yet, and list it as let go, all or
+        nothing.
+        """
+        item, at = self._table.get(conversation_key(conversation_id), "HOLD") or {}, to_text(lease_until)
+        listed = {
+            "pk": list_key(NOBODY, conversation_id),
+            "sk": conversation_id,
+            "claimed_at": at,
+            "ended_at": at,
+        }
+        return self._take(conversation_id, item, Promise.let_go, lease_until, self._table.putting(listed))
 
     def resume_lift(
         self, conversation_id: ConversationId, *, now: datetime, lease_until: datetime
@@ -117,16 +127,20 @@ class ReleaseLedger:
         )
 
     def _take(
-        self, conversation_id: ConversationId, item: Item, move: Move, lease_until: datetime
+        self,
+        conversation_id: ConversationId,
+        item: Item,
+        move: Move,
+        lease_until: datetime,
+        *others: dict[str, Any],
     ) -> HoldRecord | None:
         standing = read_promise(item)
         try:
             promise = move(standing or UNCLAIMED)
         except PromiseBroken:
             return None
-        was_taken = self._table.update(
-            *promise_move(conversation_id, standing, promise, lease_until=lease_until)
-        )
+        move_it = promise_move(conversation_id, standing, promise, lease_until=lease_until)
+        was_taken = self._table.transact(self._table.updating(*move_it), *others)
         return HoldRecord(conversation_id, promise, lease_until, platform_hold(item)) if was_taken else None
 
     def may_lift(self, conversation_id: ConversationId, epoch: int) -> bool:
