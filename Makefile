@@ -41,7 +41,7 @@ check: $(environments) .venvs/checkov/.stamp ## style, types and templates, as t
 	.venv/bin/mypy $(sources)
 	@if test -f template.yaml; then $(python) -m local.check; fi
 
-test: $(environments) .venvs/vendor/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by unit tests alone
+test: $(environments) .venvs/vendor/.stamp .venvs/aws/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by unit tests alone
 	@mkdir -p build
 	$(python) -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder --cov --cov-context=test --cov-report= $(ARGS)
 	@if test -d layers/holdfast/holdfast/domain && test -z "$(ARGS)"; then \
