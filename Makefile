@@ -10,8 +10,8 @@ PORT ?= 0
 WORKERS ?= 2
 
 python := .venv/bin/python
-sources = $(wildcard functions layers/holdfast/holdfast cli local tests)
 environments := .venv/bin/holdfast .venvs/sam/.stamp .venvs/emulator/.stamp
+tools := .venvs/checkov/.stamp .venvs/vendor/.stamp .venvs/aws/.stamp
 
 .PHONY: help
 help: ## this list
@@ -35,11 +35,8 @@ genesys: .venv/.stamp ## the Genesys simulator alone, on loopback: [PORT=...] [S
 
 # --- check -----------------------------------------------------------------------------------------------
 .PHONY: check test
-check: $(environments) .venvs/checkov/.stamp ## style, types and templates, as the CI runs it
-	.venv/bin/ruff check $(sources)
-	.venv/bin/ruff format --check --quiet $(sources)
-	.venv/bin/mypy $(sources)
-	@if test -f template.yaml; then $(python) -m local.check; fi
+check: $(environments) $(tools) ## all gates, as the CI runs them before the tests: [GATE=types]
+	@$(python) -m local.check $(GATE)
 
 test: $(environments) .venvs/vendor/.stamp .venvs/aws/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by unit tests alone
 	@mkdir -p build

@@ -1,51 +1,130 @@
-"""Checks the template: `sam validate --lint`, cfn-lint, and checkov on it as written and as translated.
+"""Runs the gates: what must hold before anything is merged, besides the tests.
 
-Checkov sees neither what SAM generates nor what a `DefinitionUri` points at, so the translation has the state
-machines inlined.
+`make check` runs them all, two at a time, and shows what failed at the end; `make check GATE=hosts` runs one.
 """
 
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TEMPLATE = ROOT / "template.yaml"
-TRANSLATED = ROOT / "build/translated.json"
+AT_ONCE = 2
 _REGION = "eu-central-1"
+_PYTHON = ".venv/bin/python"
+_SOURCES = ("functions", "layers/holdfast/holdfast", "cli", "local", "tests")
 
 
-def translated() -> str:
-    """Return the translated template, as JSON."""
-    command: list[str | Path] = [ROOT / ".venvs/sam/bin/python", "-m", "local.translate", TEMPLATE]
-    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A command that fails if what it `holds` does not."""
+
+    name: str
+    holds: str
+    command: Sequence[str]
 
 
-def main() -> int:
-    TRANSLATED.parent.mkdir(exist_ok=True)
-    TRANSLATED.write_text(translated())
-    checkov: list[str | Path] = [
-        ROOT / ".venvs/checkov/bin/checkov",
-        "--framework",
-        "cloudformation",
-        "--quiet",
-        "--compact",
-        "--skip-download",
-    ]  # fmt: skip - an option a line
-    commands: list[list[str | Path]] = [
-        [ROOT / ".venvs/sam/bin/sam", "validate", "--lint", "--template-file", TEMPLATE, "--region", _REGION],
-        [ROOT / ".venv/bin/cfn-lint", TEMPLATE],
-        [*checkov, "--file", TEMPLATE],
-        [*checkov, "--file", TRANSLATED],
-    ]
+# Quick ones first, since they fail most often; then the longest, so that two cores end together.
+GATES = (
+    Gate("format", "every Python file is laid out by ruff", (".venv/bin/ruff", "format", "--check", ".")),
+    Gate("lint", "ruff finds no fault, security rules included", (".venv/bin/ruff", "check", ".")),
+    Gate(
+        "requirements",
+        "what pyproject.toml wants, what is locked by version and hash, and what is installed agree",
+        (_PYTHON, "-m", "local.gates.requirements"),
+    ),
+    Gate(
+        "types",
+        "mypy --strict finds no fault",
+        (".venv/bin/mypy", "--no-error-summary", *_SOURCES),
+    ),
+    Gate(
+        "checkov",
+        "checkov finds no fault in the template, neither as written nor as translated",
+        (_PYTHON, "-m", "local.gates.checkov"),
+    ),
+    Gate(
+        "architecture",
+        "template, roles, workflows, bounds, imports and documents keep the rules of tests/unit/architecture",
+        (_PYTHON, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests/unit/architecture"),
+    ),
+    Gate(
+        "sam",
+        "SAM accepts the template",
+        (".venvs/sam/bin/sam", "validate", "--lint", "--template-file", "template.yaml", "--region", _REGION),
+    ),
+    Gate("cfn-lint", "cfn-lint finds no fault in the template", (".venv/bin/cfn-lint", "template.yaml")),
+    Gate(
+        "licences",
+        "what is shipped is free of copyleft, and the tools have no licence that nobody has looked at",
+        (_PYTHON, "-m", "local.gates.licences"),
+    ),
+    Gate(
+        "bandit",
+        "bandit finds no fault",
+        (".venv/bin/bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", *_SOURCES[:-1]),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a gate ended; `said` is all its output."""
+
+    gate: Gate
+    is_passed: bool
+    said: str
+    seconds: float
+
+
+def run(gate: Gate) -> Result:
+    """Run a gate's command."""
+    started = time.monotonic()
     environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": _REGION}
-    failed = False
-    for command in commands:
-        shown = " ".join(str(part).removeprefix(f"{ROOT}/") for part in command)
-        print(shown, flush=True)
-        failed |= subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0
-    return int(failed)
+    try:
+        ended = subprocess.run(
+            gate.command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as missing:
+        return Result(gate, is_passed=False, said=f"{missing.filename} is not installed: run make", seconds=0)
+    return Result(gate, ended.returncode == 0, ended.stdout, time.monotonic() - started)
+
+
+def run_all(gates: Sequence[Gate]) -> Iterable[Result]:
+    """Run the gates, some at once, and give each result as soon as it is there."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for ended in as_completed([pool.submit(run, gate) for gate in gates]):
+            yield ended.result()
+
+
+def main(names: Sequence[str]) -> int:
+    known = {gate.name: gate for gate in GATES}
+    if unknown := [name for name in names if name not in known]:
+        print(f"no gate {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    results: list[Result] = []
+    for result in run_all([known[name] for name in names] or GATES):
+        results.append(result)
+        verdict = "passed" if result.is_passed else "FAILED"
+        print(f"  {verdict}  {result.gate.name:<13}{result.seconds:6.1f} s   {result.gate.holds}", flush=True)
+    failed = [result for result in results if not result.is_passed]
+    for result in failed:
+        print(f"\n--- {result.gate.name}: {' '.join(result.gate.command)}\n{result.said.strip()}")
+    verdict = f"{len(failed)} of {len(results)} gates failed" if failed else f"{len(results)} gates passed"
+    print(f"\n{verdict}, in {time.monotonic() - started:.0f} s")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -64,7 +64,7 @@ def interfere(world: World, detail: Mapping[str, Any], seed: int) -> None:
     waits for its schedule.
     """
     what, count = detail["what"], int(detail.get("count", 1))
-    chance = Random(f"{seed}:{what}")
+    chance = Random(f"{seed}:{what}")  # nosec B311 - repeatable on purpose
     if what in _AT_THE_PLATFORM:
         protected = sorted(_protected(world, _AT_THE_PLATFORM[what]))
         _revoke(world, chance.sample(protected, count))

@@ -64,7 +64,7 @@ def summarise(
     struck_events: Mapping[str, int],
 ) -> Summary:
     """Build the summary; at the top stand the counts of the last request that has any."""
-    described = [_request(run, requests.get(run.request_key, {})) for run in runs]
+    described = [_request(run, requests.get(run.request_key, {})) for run in runs]  # nosec B113 - a mapping
     last = next((request for request in reversed(described) if request["verdict"] != "duplicate"), None)
     return {
         "scenario": scenario.name,

@@ -123,7 +123,7 @@ class Emulator:
         return struck
 
     def _told(self, what: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/_holdfast/{what}", timeout=5) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{self.url}/_holdfast/{what}", timeout=5) as answer:  # nosec B310 # noqa: S310 - loopback
             return json.load(answer)
 
     def _environment(self) -> dict[str, str]:
@@ -148,7 +148,7 @@ class Emulator:
         deadline = time.monotonic() + START_DEADLINE_S
         while process.poll() is None and time.monotonic() < deadline:
             with suppress(URLError, ConnectionError, TimeoutError):
-                urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=1).close()  # noqa: S310 - loopback
+                urllib.request.urlopen(f"{self.url}/_ministack/ready", timeout=1).close()  # nosec B310 # noqa: S310 - loopback
                 return
             time.sleep(0.05)
         last_lines = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
@@ -176,6 +176,6 @@ def free_port() -> int:
 
 def _scratch_folder() -> Path:
     """Make a folder for what the workers unpack, in memory where possible: cold starts are far faster."""
-    memory = Path("/dev/shm")  # noqa: S108 - made private by mkdtemp
+    memory = Path("/dev/shm")  # nosec B108 # noqa: S108 - made private by mkdtemp
     home = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     return Path(tempfile.mkdtemp(prefix="holdfast-emulator-", dir=home))

@@ -20,7 +20,6 @@ SECRETS = re.compile(
 ADDRESSEES = re.compile(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)")
 INVENTED = re.compile(r"(.+\.)?(example(\.\w+)?|test|invalid|localhost)")  # RFC 2606
 
-_REQUIREMENT = re.compile(r"^[a-z0-9][\w.\[\],-]*", re.IGNORECASE | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 _CODE = re.compile(r"```[a-z]*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 _MAKE = re.compile(r"(?:^|[\s&;])make ([a-z]+)\b")
@@ -45,15 +44,6 @@ def faults(texts: Mapping[str, str], *, root: str) -> Iterator[str]:
 def _is_mail(text: str) -> bool:
     """Tell a mail address from an action's or a package's version, as in name@1.2.3."""
     return re.fullmatch(r"[a-z]{2,}", text.rpartition(".")[2]) is not None
-
-
-def unpinned(requirements: Mapping[str, str]) -> Iterator[str]:
-    """Name every requirement without its exact version and hash."""
-    for path, text in requirements.items():
-        for block in re.split(r"\n(?=\S)", text.replace("\\\n", " ")):
-            line = block.split("#")[0].strip() if not block.startswith("#") else ""
-            if line and not ("==" in line and "--hash=sha256:" in line):
-                yield f"{path}: {_REQUIREMENT.match(line)[0] if _REQUIREMENT.match(line) else line}"  # type: ignore[index]
 
 
 def promises(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.architecture.repository import faults, promises, unpinned
+from tests.unit.architecture.repository import faults, promises
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,15 +30,6 @@ def targets() -> set[str]:
 
 def test_nothing_is_committed_that_belongs_to_a_machine_or_a_person(texts: dict[str, str]) -> None:
     assert sorted(faults(texts, root=str(ROOT))) == []
-
-
-def test_every_requirement_is_pinned_by_hash(texts: dict[str, str]) -> None:
-    requirements = {
-        name: text for name, text in texts.items() if re.search(r"requirements[^/]*(/.*)?\.txt$", name)
-    }
-
-    assert len(requirements) > 5
-    assert list(unpinned(requirements)) == []
 
 
 def test_documents_promise_only_what_is_there(texts: dict[str, str], files: set[str]) -> None:
@@ -72,12 +63,6 @@ def test_what_should_not_be_committed_is_found(path: str, text: str, said: str) 
 
     assert fault.startswith(f"{path}: ")
     assert said in fault
-
-
-def test_an_unpinned_requirement_is_found() -> None:
-    text = "a==1 \\\n    --hash=sha256:0\n    # via b\nb==2\nc>=1 \\\n    --hash=sha256:0\n"
-
-    assert list(unpinned({"r.txt": text})) == ["r.txt: b", "r.txt: c"]
 
 
 @pytest.mark.parametrize(

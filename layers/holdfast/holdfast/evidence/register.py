@@ -304,7 +304,7 @@ class Register:
         column = {"medium": "medium", "day": "day"}[by]
         counts: dict[str, Counter[str]] = {}
         for group, standing, count in self._all(
-            f"SELECT coalesce({column}, ''), standing, count(*) FROM {table}"  # noqa: S608 - our own names
+            f"SELECT coalesce({column}, ''), standing, count(*) FROM {table}"  # nosec B608 # noqa: S608 - our own names
             " GROUP BY 1, 2 ORDER BY 1"
         ):
             counts.setdefault(group, Counter())[standing] = count
