@@ -34,6 +34,8 @@ NOT_TYPED: Mapping[str, str] = {
     "ARCHITECTURE=x86_64 sam build": "as sam build",
     "sam build": "needs a package index; local/build.py runs it for every world",
     "sam deploy": "needs an AWS account; local/deploy.py deploys the same template into every world",
+    "aws cloudformation delete-stack": "would take the world away from all other tests",
+    "aws cloudformation wait stack-delete-complete": "as delete-stack",
     "holdfast resolve M-2026-001 --reason": "needs an empty recording: tests/unit/cli/test_documents.py",
     "holdfast approve": "needs a person: tests/unit/cli/test_documents.py",
 }
@@ -44,7 +46,6 @@ NAMED_ONLY: Mapping[str, str] = {
     "holdfast status M-2026-001 --follow && notify-somebody": "whom to notify is the reader's",
     "holdfast --help": "shown as .venv/bin/holdfast --help",
     "holdfast --install-completion": "changes the shell's own files",
-    "holdfast doctor check --stack NAME": "shown with the name holdfast",
     ".venv/bin/python -m cli": "what the launcher does; tests/unit/cli/test_main.py",
     "python -m local.diagrams": "tests/unit/test_docs.py holds what it draws",
     "python -m local.genesys [--port N] [--scenario FILE] [--requests FILE] [--folder DIR]": "a form",
