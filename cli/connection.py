@@ -17,6 +17,7 @@ from cli.executions import Executions
 from cli.exits import Exit
 from cli.failures import CommandFailed, NotConnected
 from cli.locks import Locks
+from cli.lost_events import LostEvents
 from cli.shelf import Shelf
 from holdfast.aws.buckets import WorkS3
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger
@@ -25,6 +26,7 @@ from holdfast.aws.releases import ReleaseRequestLedger
 from holdfast.aws.requests import BatchLedger, RequestLedger
 from holdfast.aws.standing import StandingLedger
 from holdfast.aws.table import Table
+from holdfast.domain.moments import from_text
 from holdfast.ports import (
     BatchBook,
     ClaimBook,
@@ -37,6 +39,8 @@ from holdfast.ports import (
 )
 
 SOURCE = "holdfast.cli"
+# Who asks for a release and who approves it write to buses of their own; all else goes to the request bus.
+_BUSES: Mapping[str, str] = {"HoldReleaseRequested": "ReleaseBus", "HoldReleaseApproved": "ApprovalBus"}
 WORLD = Path(__file__).parents[1] / "build/world/world.json"
 THREADS = 16
 _CONFIG = Config(
@@ -148,14 +152,28 @@ class Deployment:
         """Give the executions of the workflows."""
         return Executions(self.client("stepfunctions"))
 
+    @cached_property
+    def lost_events(self) -> LostEvents:
+        """Give the events that could not start their runs."""
+        return LostEvents(self.client("sqs"), url=self.output("LostEventsUrl"))
+
     def send(self, bus: str, detail_type: str, detail: Mapping[str, Any]) -> str:
         """Send an event to the bus of an output; the answer is the event's id."""
+        return self._put(bus, {"Source": SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)})
+
+    def send_again(self, event: Mapping[str, Any]) -> str:
+        """Send an event as it was, its source and time included, to the bus of its type."""
         entry = {
-            "EventBusName": self.output(bus),
-            "Source": SOURCE,
-            "DetailType": detail_type,
-            "Detail": json.dumps(detail),
+            "Source": event["source"],
+            "DetailType": event["detail-type"],
+            "Detail": json.dumps(event["detail"]),
         }
+        if "time" in event:
+            entry["Time"] = from_text(event["time"])
+        return self._put(_BUSES.get(event["detail-type"], "RequestBus"), entry)
+
+    def _put(self, bus: str, entry: Mapping[str, Any]) -> str:
+        entry = {"EventBusName": self.output(bus), **entry}
         (sent,) = self.client("events").put_events(Entries=[entry])["Entries"]
         if "ErrorCode" in sent:
             raise CommandFailed(

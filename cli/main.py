@@ -36,7 +36,8 @@ COMMANDS: Mapping[str, Entry] = {
     "resolve": Entry("cli.resolve", "What only a person can settle: list it, and decide.", _ACT),
     "release": Entry("cli.release", "Ask to let go what a matter holds; another person approves.", _ACT),
     "approve": Entry("cli.release", "Show what a release would let go, and approve that very plan.", _ACT),
-    "redrive": Entry("cli.redrive", "List what is parked, and send it again.", _MEND),
+    "redrive": Entry("cli.redrive", "List what is parked or lost, and send it again.", _MEND),
+    "failures": Entry("cli.failed_runs", "The runs that failed, why, and sending their events again.", _MEND),
     "package": Entry(
         "cli.package", "Bring a matter's custody package here, with its media or without.", _PROVE
     ),

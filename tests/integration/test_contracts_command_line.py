@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cli.executions import Executions
 from cli.exits import Exit
 from cli.failures import CommandFailed, NotConnected, explain
 from cli.locks import Locks
+from cli.lost_events import LostEvents
 from holdfast.domain.custody import ObjectVersion
 from tests.fakes.buckets import EvidenceInMemory
 from tests.fakes.clock import NOON
@@ -141,6 +143,75 @@ def test_an_event_that_the_bus_does_not_take_is_no_event() -> None:
             deployment.send("RequestBus", "DiscoveryRequested", {})
 
     assert failure.value.refusal.exit_code == Exit.TRY_AGAIN
+
+
+@pytest.mark.parametrize(
+    ("detail_type", "output"),
+    [
+        ("DiscoveryRequested", "RequestBus"),
+        ("StandingMatterClosed", "RequestBus"),
+        ("HoldReleaseRequested", "ReleaseBus"),
+        ("HoldReleaseApproved", "ApprovalBus"),
+    ],
+)
+def test_an_event_is_sent_again_as_it_was_to_the_bus_of_its_type(detail_type: str, output: str) -> None:
+    outputs = {name: name.lower() for name in ("RequestBus", "ReleaseBus", "ApprovalBus")}
+    deployment = Deployment("a stack", outputs, boto3.Session(region_name=REGION))
+    event = {
+        "source": "legal",
+        "detail-type": detail_type,
+        "detail": {"a": 1},
+        "time": "2026-03-01T00:00:00Z",
+    }
+    entry = {
+        "EventBusName": output.lower(),
+        "Source": "legal",
+        "DetailType": detail_type,
+        "Detail": '{"a": 1}',
+        "Time": datetime(2026, 3, 1, tzinfo=UTC),
+    }
+    with Stubber(deployment.client("events")) as stub:
+        stub.add_response(
+            "put_events", {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}, {"Entries": [entry]}
+        )
+
+        assert deployment.send_again(event) == "1"
+
+
+def test_lost_events_are_read_once_and_stay_in_the_queue_until_they_are_removed() -> None:
+    sqs = boto3.client("sqs", region_name=REGION)
+    url = sqs.create_queue(QueueName="lost")["QueueUrl"]
+    event = {"source": "legal", "detail-type": "DiscoveryRequested", "detail": {"matter_id": "M-1"}}
+    told: Any = {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}}
+    for body in (json.dumps(event), "nonsense", "[]"):
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=told)
+    queue = LostEvents(sqs, url=url)
+
+    taken = list(queue.take())
+    for lost in taken:
+        (queue.remove if lost.event else queue.put_back)(lost)
+    left = list(queue.take())
+
+    assert sorted((lost.matter_id, lost.error) for lost in taken) == [
+        ("", "NO_PERMISSIONS"),
+        ("", "NO_PERMISSIONS"),
+        ("M-1", "NO_PERMISSIONS"),
+    ]
+    assert [lost.event for lost in taken if lost.event] == [event]
+    assert [lost.event for lost in left] == [{}, {}]
+
+
+def test_what_is_put_back_while_the_queue_is_read_is_not_read_again() -> None:
+    sqs = boto3.client("sqs", region_name=REGION)
+    url = sqs.create_queue(QueueName="lost")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="nonsense")
+    queue, seen = LostEvents(sqs, url=url), 0
+
+    for lost in queue.take():
+        queue.put_back(lost)
+        seen += 1
+
+    assert seen == 1
 
 
 def _answered(error: str | None, told: object) -> Any:
@@ -301,6 +372,40 @@ def test_an_execution_that_ended_stands_nowhere_and_one_that_nobody_remembers_is
     assert (forgotten.status, forgotten.is_running) == ("UNKNOWN", False)
 
 
+def test_failed_executions_are_listed_with_the_event_that_started_them_unless_they_are_old() -> None:
+    client = boto3.client("stepfunctions", region_name=REGION)
+    # Started long ago, and ended just now: a run may last for days.
+    young = {**_LISTED, "startDate": NOON - timedelta(days=5), "stopDate": NOON}
+    old = {
+        **_LISTED,
+        "name": "2",
+        "startDate": NOON - timedelta(days=1),
+        "stopDate": NOON - timedelta(hours=9),
+    }
+    described = {
+        **_DESCRIBED, "name": "1", "status": "FAILED", "stopDate": NOON,
+        "error": "PreflightBlocked", "cause": "because", "input": json.dumps({"detail": {}}),
+    }  # fmt: skip
+    with Stubber(client) as stub:
+        for status in ("FAILED", "TIMED_OUT", "ABORTED"):
+            executions = [old, young] if status == "FAILED" else []
+            asked = {"stateMachineArn": "machine", "statusFilter": status}
+            stub.add_response("list_executions", {"executions": executions}, asked)
+            if executions:
+                stub.add_response("describe_execution", described, {"executionArn": ARN})
+
+        (run,) = Executions(client).failed("machine", NOON - timedelta(hours=1))
+
+    assert (run.name, run.error, run.cause, run.event) == ("1", "PreflightBlocked", "because", {"detail": {}})
+
+
+_LISTED: Any = {
+    "executionArn": ARN,
+    "stateMachineArn": "machine",
+    "name": "1",
+    "status": "FAILED",
+    "startDate": NOON,
+}
 _DESCRIBED: Any = {
     "executionArn": ARN,
     "stateMachineArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:holdfast-preserve-matter",

@@ -8,7 +8,8 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from cli.executions import Execution
+from cli.executions import Execution, FailedRun
+from cli.lost_events import LostEvent
 from cli.main import app
 from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.errors import AwsUnavailable
@@ -39,12 +40,36 @@ class ExecutionsInMemory:
 
     house: House
     state: str = "Reconcile"
+    failures: dict[str, list[FailedRun]] = field(default_factory=dict)
+
+    def failed(self, machine_arn: str, since: datetime) -> Iterator[FailedRun]:
+        yield from (one for one in self.failures.get(machine_arn, []) if one.stopped_at >= since)
 
     def of(self, arn: str) -> Execution:
         is_running = self.house.runs.is_alive(arn)
         return Execution(
             arn, "RUNNING" if is_running else "SUCCEEDED", state=self.state if is_running else None
         )
+
+
+@dataclass
+class LostEventsInMemory:
+    """Stands for `cli.lost_events.LostEvents`: what is taken and not put back is not seen again."""
+
+    waiting: list[LostEvent] = field(default_factory=list)
+    taken: list[LostEvent] = field(default_factory=list)
+
+    def take(self) -> Iterator[LostEvent]:
+        for _ in range(len(self.waiting)):
+            self.taken.append(self.waiting.pop(0))
+            yield self.taken[-1]
+
+    def put_back(self, lost: LostEvent) -> None:
+        self.taken.remove(lost)
+        self.waiting.append(lost)
+
+    def remove(self, lost: LostEvent) -> None:
+        self.taken.remove(lost)
 
 
 @dataclass
@@ -82,6 +107,8 @@ class HouseDeployment:
     locks: LocksInMemory = field(init=False)
     shelf: ShelfInMemory = field(init=False)
     executions: ExecutionsInMemory = field(init=False)
+    lost_events: LostEventsInMemory = field(default_factory=LostEventsInMemory)
+    sent_again: list[Mapping[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.locks = LocksInMemory(self.house.evidence)
@@ -96,11 +123,15 @@ class HouseDeployment:
         self.releases = self.house.releases
 
     def output(self, name: str) -> str:
-        return {"EvidenceBucket": self.house.evidence.name}[name]
+        return self.house.evidence.name if name == "EvidenceBucket" else name
 
     def send(self, bus: str, detail_type: str, detail: Mapping[str, Any]) -> str:
         self.sent.append((bus, detail_type, detail))
         return f"event-{len(self.sent)}"
+
+    def send_again(self, event: Mapping[str, Any]) -> str:
+        self.sent_again.append(event)
+        return f"event-{len(self.sent_again)}"
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         self.invoked.append((function, payload))

@@ -1,9 +1,13 @@
 """`holdfast redrive`: what is parked is shown, and sent again only when somebody says so."""
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.exits import Exit
+from cli.lost_events import LostEvent
+from cli.main import app
 from cli.terminal import Terminal
+from holdfast.errors import AwsRefused
 from holdfast.ports import ParkedMessage
 from tests.fakes.clock import NOON
 from tests.fakes.house import House
@@ -23,7 +27,7 @@ def deployment() -> HouseDeployment:
 def test_nothing_parked_is_good_news() -> None:
     shown = run(House(), "redrive")
 
-    assert (shown.exit_code, shown.page) == (Exit.DONE, "Nothing is parked.\n")
+    assert (shown.exit_code, shown.page) == (Exit.DONE, "Nothing is parked, and no event was lost.\n")
 
 
 def test_what_is_parked_is_listed_with_its_reason_and_nothing_is_sent(deployment: HouseDeployment) -> None:
@@ -43,10 +47,13 @@ def test_it_is_sent_again_until_all_is_done(deployment: HouseDeployment) -> None
     shown = run(deployment, "redrive", "--yes")
 
     assert shown.exit_code == Exit.DONE
-    assert shown.document["outcomes"] == {"redriven": 1, "closed": 1, "in_flight": 0, "unreadable": 0}
+    assert {name: count for name, count in shown.document["outcomes"].items() if count} == {
+        "redriven": 1,
+        "closed": 1,
+    }
+    assert all(f"{text}  " in shown.page for text in ("sent again", "done meanwhile"))
     assert deployment.invoked[0] == ("RedriveParkedName", {"message_ids": []})
     assert len(deployment.invoked) == 4
-    assert "done meanwhile" in shown.page
 
 
 def test_what_nobody_can_read_stays_parked_and_is_the_exit_code(deployment: HouseDeployment) -> None:
@@ -76,3 +83,77 @@ def test_a_person_is_asked_before_anything_is_sent(
     assert bool(deployment.invoked) is sent
     assert shown.exit_code == (Exit.DONE if sent else Exit.NO)
     assert "its key is denied" in shown.errors
+
+
+# --- events that could not start their run
+
+LOST = LostEvent(
+    "l-1",
+    "handle",
+    {
+        "source": "legal.discovery",
+        "detail-type": "DiscoveryRequested",
+        "time": "2026-03-01T00:00:00Z",
+        "detail": {"matter_id": "M-1"},
+    },
+    "NO_PERMISSIONS: not authorized to perform: states:StartExecution",
+)
+
+
+@pytest.fixture
+def bereft() -> HouseDeployment:
+    deployment = HouseDeployment(House())
+    deployment.lost_events.waiting.append(LOST)
+    return deployment
+
+
+def test_a_lost_event_is_listed_with_what_went_wrong_and_stays_where_it_is(bereft: HouseDeployment) -> None:
+    shown = run(bereft, "redrive")
+
+    assert shown.exit_code == Exit.NO
+    assert shown.document["lost_events"] == [{"message_id": "l-1", "error": LOST.error, "event": LOST.event}]
+    assert "NO_PERMISSIONS" in shown.page
+    assert "DiscoveryRequested" in shown.page
+    assert (bereft.lost_events.waiting, bereft.sent_again) == ([LOST], [])
+
+
+def test_a_lost_event_is_sent_again_as_it_was_and_then_taken_out_of_the_queue(
+    bereft: HouseDeployment,
+) -> None:
+    shown = run(bereft, "redrive", "--yes")
+
+    assert shown.exit_code == Exit.DONE
+    assert bereft.sent_again == [LOST.event]
+    assert (bereft.lost_events.waiting, bereft.lost_events.taken) == ([], [])
+
+
+def test_an_event_that_the_bus_does_not_take_stays_in_the_queue(
+    bereft: HouseDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(event: object) -> str:
+        raise AwsRefused("PutEvents: AccessDenied")
+
+    monkeypatch.setattr(bereft, "send_again", refused)
+
+    shown = CliRunner().invoke(app, ["redrive", "--yes"], obj=lambda *_: bereft)
+
+    assert shown.exit_code == Exit.NOT_CONNECTED
+    assert bereft.lost_events.taken == [LOST]  # not removed: it is seen again when its time is over
+
+
+def test_what_is_no_event_stays_in_the_queue_and_is_the_exit_code(bereft: HouseDeployment) -> None:
+    bereft.lost_events.waiting = [LostEvent("l-2", "handle", {}, "")]
+
+    shown = run(bereft, "redrive", "--yes")
+
+    assert shown.exit_code == Exit.NO
+    assert shown.document["outcomes"]["unreadable_events"] == 1
+    assert len(bereft.lost_events.waiting) == 1
+
+
+@pytest.mark.parametrize("chosen", [("another",), ("--matter", "M-2")])
+def test_only_what_was_chosen_is_sent_again(bereft: HouseDeployment, chosen: tuple[str, ...]) -> None:
+    shown = run(bereft, "redrive", *chosen, "--yes")
+
+    assert shown.document["lost_events"] == []
+    assert bereft.lost_events.waiting == [LOST]
