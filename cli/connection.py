@@ -49,6 +49,10 @@ _CONFIG = Config(
     read_timeout=30,
     retries={"mode": "standard", "total_max_attempts": 4},
 )
+# A function may take a quarter of an hour, and must not be asked twice meanwhile.
+_OWN_CONFIGS: Mapping[str, Config] = {
+    "lambda": _CONFIG.merge(Config(read_timeout=910, retries={"total_max_attempts": 1}))
+}
 
 
 class Deployment:
@@ -74,7 +78,7 @@ class Deployment:
         """Give the one boto3 client for a service."""
         if service not in self._clients:
             self._clients[service] = self._session.client(
-                service, endpoint_url=self._endpoint_url, config=_CONFIG
+                service, endpoint_url=self._endpoint_url, config=_OWN_CONFIGS.get(service, _CONFIG)
             )
         return self._clients[service]
 

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry("cli.verify", "Check a custody package offline, down to every signature.", _PROVE),
     "prove": Entry("cli.verify", "Show that one object is in the log, without showing the others.", _PROVE),
     "verify-proof": Entry("cli.verify", "Check what prove wrote.", _PROVE),
+    "sweep": Entry("cli.sweep", "Do at once what schedules do in their own time.", _MEND),
     "doctor": Entry("cli.doctor", "Who said no, and what to do about it.", _MEND),
 }
 

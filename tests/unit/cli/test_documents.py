@@ -13,7 +13,7 @@ from cli.command_page import drawn
 from cli.exits import Exit
 from cli.main import COMMANDS, app, load
 from tests.events import load_event
-from tests.fakes.house import RELEASE_EXECUTION, House
+from tests.fakes.house import MATTER, RELEASE_EXECUTION, House
 from tests.fakes.story import conversation_id, held
 from tests.unit.cli.deployment import HouseDeployment
 
@@ -28,7 +28,7 @@ _SHOWN = re.compile(
 )
 _INLINE = re.compile(r"`(?:\.venv/bin/)?holdfast ([a-z][a-z-]*)")
 # These need what a fake does not have, and are run elsewhere; here, their command lines are read.
-NEEDS_MORE = {"doctor", "verify", "prove", "verify-proof", "package", "open"}
+NEEDS_MORE = {"doctor", "failures", "sweep", "verify", "prove", "verify-proof", "package", "open"}
 
 
 def shown_commands() -> list[tuple[str, str]]:
@@ -57,9 +57,12 @@ def test_every_command_that_is_shown_runs(
     command: str, scenario: str, house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("my-request.json").write_text(json.dumps(load_event("discovery_requested")))
+    for name in ("my-request.json", "corrected.json"):
+        Path(name).write_text(json.dumps(load_event("discovery_requested")))
     arguments = shlex.split(command)
-    for part, what in (("BUCKET", house.evidence.name), ("KEY", next(iter(house.evidence.stored))[0])):
+    bucket, key = house.evidence.name, next(iter(house.evidence.stored))[0]
+    stands_for = {"$EVIDENCE_BUCKET": bucket, "$KEY": key, "BUCKET": bucket, "KEY": key}
+    for part, what in {"$MATTER": MATTER, "$RELEASE": "REL-1", **stands_for}.items():
         arguments = [one.replace(part, what) for one in arguments]
     request = (
         json.dumps(json.loads((ROOT / scenario).read_text())["events"][0]["detail"]) if scenario else None
