@@ -42,6 +42,7 @@ NOT_TYPED: Mapping[str, str] = {
 # What stands between backticks in prose and is typed nowhere as it stands.
 NAMED_ONLY: Mapping[str, str] = {
     "holdfast why ID": "a form; docs/command-line.md shows it with an id",
+    "holdfast failures RUN --again": "docs/operations.md shows it with the name of a run that failed",
     "holdfast status M-2026-001": "shown with --follow, too",
     "holdfast status M-2026-001 --follow && notify-somebody": "whom to notify is the reader's",
     "holdfast --help": "shown as .venv/bin/holdfast --help",

@@ -56,8 +56,14 @@ def reader(world: World, tmp_path_factory: pytest.TempPathFactory) -> Typist:
             '"$VERSION"': lambda: f'"{_receipt(world)["version_id"]}"',
             '"$NEWEST_SEAL"': lambda: f'"{_newest_seal(world)}"',
         },
-        # Other tests of this world leave matters that are not preserved.
-        may_say_no=("holdfast status\n", "holdfast matters\n"),
+        # Other tests of this world leave matters that are not preserved, runs that failed, and drift.
+        may_say_no=(
+            "holdfast status\n",
+            "holdfast matters\n",
+            "holdfast failures\n",
+            "holdfast redrive",
+            "holdfast sweep",
+        ),
     )
 
 
