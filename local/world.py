@@ -174,6 +174,21 @@ class World:
             raise RuntimeError(f"{function} failed: {told}")
         return told
 
+    def alarms(self) -> Mapping[str, str]:
+        """Return the state of each alarm of the stack, by logical id, as CloudWatch describes it now."""
+        logical_ids = {physical: logical for logical, physical in self.stack.resources.items()}
+        pages = (
+            self.client("cloudwatch")
+            .get_paginator("describe_alarms")
+            .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        )
+        return {
+            logical_ids[alarm["AlarmName"]]: alarm["StateValue"]
+            for page in pages
+            for alarm in [*page["MetricAlarms"], *page["CompositeAlarms"]]
+            if alarm["AlarmName"] in logical_ids
+        }
+
     def collect_logs(self) -> Path:
         """Write what every function logged to `OUT/logs/<function>.jsonl`, and return the folder."""
         folder = self.out / "logs"

@@ -25,6 +25,8 @@ _invocations: dict[str, str] = {}
 _lock = threading.Lock()
 
 TOLD: dict[str, object] = {"/_holdfast/calls": _counts, "/_holdfast/invocations": _invocations}
+# What is done on request, by path: it gets the query string, and what it returns is told.
+COMMANDS: dict[str, Callable[[str], object]] = {}
 
 _APP_ID = re.compile(r"\bapp/([\w.-]+)")
 # Without AUTH a function signs with its account's number, with AUTH as a session of its role.
@@ -98,11 +100,13 @@ def _telling(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Non
     async def tell_or_serve(
         scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]
     ) -> None:
-        if scope["type"] != "http" or scope["path"] not in TOLD:
+        if scope["type"] != "http" or scope["path"] not in TOLD | COMMANDS:
             await app(scope, receive, send)
             return
+        command = COMMANDS.get(scope["path"])
         with _lock:
-            body = json.dumps(TOLD[scope["path"]], sort_keys=True).encode()
+            told = command(scope["query_string"].decode()) if command else TOLD[scope["path"]]
+            body = json.dumps(told, sort_keys=True).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -122,6 +122,10 @@ class Emulator:
         struck: Mapping[str, int] = self._told("events")
         return struck
 
+    def put_clock_forward(self, seconds: float) -> None:
+        """Put CloudWatch's clock forward: alarms are judged as they would be then, timeouts come then."""
+        self._told(f"clock?{seconds}")
+
     def _told(self, what: str) -> Any:
         with urllib.request.urlopen(f"{self.url}/_holdfast/{what}", timeout=5) as answer:  # nosec B310 # noqa: S310 - loopback
             return json.load(answer)

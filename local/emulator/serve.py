@@ -22,11 +22,14 @@ def main() -> None:
 
     from local.emulator import (  # noqa: PLC0415 - import MiniStack
         action_names,
+        alarms,
         calls,
         condition_keys,
         event_faults,
         function_errors,
+        metrics,
         schedules,
+        stack_types,
     )
 
     function_errors.install()
@@ -35,6 +38,9 @@ def main() -> None:
     schedules.install()
     event_faults.install()
     calls.install()
+    stack_types.install()
+    metrics.install()
+    alarms.install()
     gateway.main()
 
 

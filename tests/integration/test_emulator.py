@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,41 @@ class Probe:
             )
         )
         return described
+
+    def state(self, alarm: str) -> str:
+        described = self.client("cloudwatch").describe_alarms(
+            AlarmNames=[alarm], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        return str((described["MetricAlarms"] + described["CompositeAlarms"])[0]["StateValue"])
+
+    def hears_alarms(self) -> Callable[[], list[dict[str, Any]]]:
+        """Subscribe a queue to the topic of the alarms, and return what reads it."""
+        queues = self.client("sqs")
+        url = queues.create_queue(QueueName="alarms")["QueueUrl"]
+        arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        self.client("sns").subscribe(TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn)
+
+        def heard() -> list[dict[str, Any]]:
+            messages = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+            return [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
+
+        return heard
+
+    def total(self, *metric: str) -> float:
+        return sum(self._points("Sum", *metric))
+
+    def largest(self, *metric: str) -> float:
+        return max(self._points("Maximum", *metric), default=0)
+
+    def _points(self, statistic: str, *metric: str) -> list[float]:
+        namespace, name, dimension, value = metric
+        now = datetime.now(UTC)
+        points = self.client("cloudwatch").get_metric_statistics(
+            Namespace=namespace, MetricName=name, Dimensions=[{"Name": dimension, "Value": value}],
+            StartTime=now - timedelta(days=1), EndTime=now + timedelta(days=9), Period=60,
+            Statistics=[statistic],
+        )["Datapoints"]  # fmt: skip
+        return [point[statistic] for point in points]
 
 
 def eventually[T](ask: Callable[[], T | bool | None], within_s: float = 30.0) -> T:
@@ -200,6 +236,107 @@ def _batch_sizes(probe: Probe) -> list[int]:
         return []
     lines = [line for event in events for line in event["message"].splitlines()]
     return [json.loads(line)["records"] for line in lines if line.startswith('{"records"')]
+
+
+# --- alarms ----------------------------------------------------------------------------------------------
+
+
+def test_an_alarm_is_judged_by_embedded_metrics_of_its_dimensions_until_its_periods_are_over(
+    probe: Probe,
+) -> None:
+    heard = probe.hears_alarms()
+    lag_high = probe.outputs["LagHigh"]
+
+    probe.call({"measured": ["another", 11]})
+    probe.call({"measured": ["probe", [10, 9]]})
+    assert probe.state(lag_high) == "OK"
+    probe.call({"measured": ["probe", [11, 12, 13]]})
+    assert (probe.state(lag_high), probe.state(probe.outputs["Either"])) == ("ALARM", "ALARM")
+
+    probe.emulator.put_clock_forward(301)
+    assert probe.state(lag_high) == "ALARM"  # one period of two is enough
+    probe.emulator.put_clock_forward(300)
+    assert (probe.state(lag_high), probe.state(probe.outputs["Either"])) == ("OK", "OK")
+    (told,) = eventually(heard)
+    assert (told["AlarmName"], told["NewStateValue"]) == (probe.outputs["Either"], "ALARM")
+
+
+def test_what_is_missing_breaches_where_the_alarm_says_so_once_its_periods_are_over(probe: Probe) -> None:
+    nothing_comes = probe.outputs["NothingComes"]
+
+    before = probe.state(nothing_comes)
+    probe.emulator.put_clock_forward(7200)
+
+    assert (before, probe.state(nothing_comes)) == ("OK", "ALARM")
+    probe.client("cloudwatch").put_metric_data(
+        Namespace="Probe", MetricData=[{"MetricName": "NeverPublished", "Value": 1}]
+    )
+    assert probe.state(nothing_comes) == "OK"
+
+
+def test_the_services_publish_their_own_metrics(probe: Probe) -> None:
+    machine, lambda_errors = (
+        probe.outputs["ProbeMachineArn"],
+        ("AWS/Lambda", "Errors", "FunctionName", "probe"),
+    )
+    of_machine = ("StateMachineArn", machine)
+    started, succeeded = (
+        ("AWS/States", name, *of_machine) for name in ("ExecutionsStarted", "ExecutionsSucceeded")
+    )
+    failed = ("AWS/States", "ExecutionsFailed", *of_machine)
+    watched = (started, succeeded, failed, lambda_errors)
+    before = [probe.total(*metric) for metric in watched]
+
+    probe.run("ParentMachineArn", probe.workflow_input({"batch": 1}))
+    probe.run("ProbeMachineArn", "{}")
+
+    after = [probe.total(*metric) for metric in watched]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [2, 1, 1, 4]
+
+
+def test_an_execution_ends_when_its_machines_time_is_over(probe: Probe) -> None:
+    workflows, machine = probe.client("stepfunctions"), probe.outputs["ProbeMachineArn"]
+    execution = workflows.start_execution(stateMachineArn=machine, input=probe.workflow_input(wait_s=6000))[
+        "executionArn"
+    ]
+
+    probe.emulator.put_clock_forward(35_000)
+    running = workflows.describe_execution(executionArn=execution)["status"]
+    probe.emulator.put_clock_forward(1_001)
+
+    assert running == "RUNNING"
+    eventually(lambda: workflows.describe_execution(executionArn=execution)["status"] == "TIMED_OUT")
+    assert probe.total("AWS/States", "ExecutionsTimedOut", "StateMachineArn", machine) == 1
+
+
+def test_an_event_that_finds_no_workflow_is_kept_by_its_rules_queue(probe: Probe) -> None:
+    events, queues = probe.client("events"), probe.client("sqs")
+    kept = queues.create_queue(QueueName="kept")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=kept, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    nowhere = f"{probe.outputs['ProbeMachineArn']}-that-was-deleted"
+    events.put_rule(Name="lost", EventPattern=json.dumps({"source": ["lost"]}))
+    events.put_targets(Rule="lost", Targets=[{"Id": "1", "Arn": nowhere, "DeadLetterConfig": {"Arn": arn}}])
+
+    events.put_events(Entries=[{"Source": "lost", "DetailType": "Lost", "Detail": '{"seen": false}'}])
+
+    probe.emulator.put_clock_forward(900)
+    of_queue = ("QueueName", "kept")
+    assert eventually(lambda: probe.largest("AWS/SQS", "ApproximateNumberOfMessagesVisible", *of_queue)) == 1
+    assert eventually(lambda: probe.largest("AWS/SQS", "ApproximateAgeOfOldestMessage", *of_queue) >= 900)
+    (message,) = queues.receive_message(QueueUrl=kept)["Messages"]
+    assert json.loads(message["Body"])["detail"] == {"seen": False}
+
+
+def test_dashboard_and_saved_queries_of_the_template_exist(probe: Probe) -> None:
+    dashboard = probe.client("cloudwatch").get_dashboard(DashboardName="probe")["DashboardBody"]
+    (query,) = probe.client("logs").describe_query_definitions()["queryDefinitions"]
+
+    assert json.loads(dashboard) == {"widgets": [], "start": "eu-central-1"}
+    assert (query["name"], query["queryString"], query["logGroupNames"]) == (
+        "probe/slow",
+        "fields @message",
+        ["probe"],
+    )
 
 
 # --- access ----------------------------------------------------------------------------------------------

@@ -19,6 +19,21 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     match event:
         case {"raise": message}:
             raise ProbeIsBusy(f"{message} in process {os.getpid()}")
+        case {"measured": [service, value]}:
+            metric = {
+                "Namespace": "Probe",
+                "Dimensions": [["service"]],
+                "Metrics": [{"Name": "Lag", "Unit": "Seconds"}],
+            }
+            print(
+                json.dumps(
+                    {
+                        "_aws": {"Timestamp": 0, "CloudWatchMetrics": [metric]},
+                        "service": service,
+                        "Lag": value,
+                    }
+                )
+            )
         case {"exit": code}:
             os._exit(code)
         case {"environment": True}:
