@@ -1,4 +1,4 @@
-"""The pictures of the workflows in docs/architecture.md, drawn from the state machines themselves.
+"""The pictures in docs/architecture.md, drawn from the state machines and from the template themselves.
 
 `python -m local.diagrams` draws them anew; a test says when that was forgotten.
 """
@@ -9,19 +9,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from local.template import read_template
+from local.wiring_pictures import Wiring
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/architecture.md"
-_PICTURE = re.compile(r"(<!-- picture: (\w+) -->\n```mermaid\n).*?(```\n)", re.DOTALL)
+_PICTURE = re.compile(r"(<!-- (picture|wiring): (\w+) -->\n```mermaid\n).*?(```\n)", re.DOTALL)
 
 type State = Mapping[str, Any]
 
 
 def redrawn(page: str) -> str:
-    """Put the picture of today's state machine into each place that is marked for one."""
+    """Put today's picture of a state machine or of a part of the template into each place marked for one."""
+    wiring = Wiring(read_template(ROOT / "template.yaml"))
 
     def picture(place: re.Match[str]) -> str:
-        machine = json.loads((ROOT / f"statemachines/{place[2]}.asl.json").read_text())
-        return f"{place[1]}{drawing(machine)}{place[3]}"
+        if place[2] == "wiring":
+            return f"{place[1]}{wiring.drawing(place[3])}{place[4]}"
+        machine = json.loads((ROOT / f"statemachines/{place[3]}.asl.json").read_text())
+        return f"{place[1]}{drawing(machine)}{place[4]}"
 
     return _PICTURE.sub(picture, page)
 

@@ -102,6 +102,9 @@ from local.genesys.clock import ManualClock
 from local.genesys.inprocess import InProcess
 from local.genesys.scenario import parse_scenario
 from local.genesys.server import Simulator
+from local.template import read_template
+from local.wiring_pictures import GENESYS as GENESYS_CLOUD
+from local.wiring_pictures import Wiring
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -484,9 +487,39 @@ def test_every_check_of_preflight_is_documented() -> None:
 # ----------------------------------------------------------------------------------------
 
 
-def test_the_pictures_of_the_workflows_are_up_to_date() -> None:
-    assert ARCHITECTURE.count("<!-- picture: ") == len(list((ROOT / "statemachines").glob("*.asl.json")))
+def test_the_pictures_of_workflows_and_template_are_up_to_date() -> None:
+    wiring = Wiring(read_template(ROOT / "template.yaml"))
+    machines = [path.name.split(".")[0] for path in (ROOT / "statemachines").glob("*.asl.json")]
+
+    assert sorted(re.findall(r"<!-- picture: (\w+) -->", ARCHITECTURE)) == sorted(machines)
+    assert set(re.findall(r"<!-- wiring: (\w+) -->", ARCHITECTURE)) == {"overview", *wiring.members()}
     assert redrawn(ARCHITECTURE) == ARCHITECTURE, "run python -m local.diagrams"
+
+
+def test_every_folder_is_in_the_map_of_the_house() -> None:
+    shown = {place for row in table(ARCHITECTURE, "house") for place in code(row[0])}
+    program = {place.strip("/") for row in table(ARCHITECTURE, "program") for place in code(row[0])}
+
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0].isalpha()}
+    assert {place.split("/")[0] for place in shown - {"template.yaml"}} == folders - {"build"}
+    house = ROOT / "layers/holdfast/holdfast"
+    modules = {path.name for path in house.iterdir() if not re.match(r"__|py\.typed", path.name)}
+    assert program == modules
+
+
+def test_the_buckets_are_described_with_their_folders_and_their_writers() -> None:
+    template = read_template(ROOT / "template.yaml")
+    wiring = Wiring(template)
+
+    for row in table(ARCHITECTURE, "buckets"):
+        bucket = f"{row[0].capitalize()}Bucket"
+        granted = re.findall(rf"\${{{bucket}\.Arn}}/([\w/]+/)\*", (ROOT / "template.yaml").read_text())
+        named = code(row[1])
+        assert {folder for folder in granted if not any(one.startswith(folder) for one in named)} == set()
+        if row[2] != "the steps":
+            assert set(code(row[2])) == wiring.writers(bucket) - {GENESYS_CLOUD}
+        lifters = set(code(row[3])) & template["Resources"].keys()
+        assert lifters == ({"LiftHolds"} if bucket == "EvidenceBucket" else set())
 
 
 OTHER = ConversationId("0a6f0d1e-0000-4000-8000-000000000004")
