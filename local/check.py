@@ -38,6 +38,16 @@ GATES = (
         (_PYTHON, "-m", "local.gates.requirements"),
     ),
     Gate(
+        "hosts",
+        "no request, event or scenario can name the machine that is called",
+        (_PYTHON, "-m", "local.gates.hosts"),
+    ),
+    Gate(
+        "logs",
+        "no token, secret, number, name or payload reaches a log line or an error",
+        (_PYTHON, "-m", "local.gates.logs"),
+    ),
+    Gate(
         "types",
         "mypy --strict finds no fault",
         (".venv/bin/mypy", "--no-error-summary", *_SOURCES),
@@ -63,6 +73,7 @@ GATES = (
         "what is shipped is free of copyleft, and the tools have no licence that nobody has looked at",
         (_PYTHON, "-m", "local.gates.licences"),
     ),
+    Gate("secrets", "no file holds a secret", (_PYTHON, "-m", "local.gates.secrets")),
     Gate(
         "bandit",
         "bandit finds no fault",

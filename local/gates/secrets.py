@@ -1,0 +1,116 @@
+"""Secrets: no file of the repository holds one; detect-secrets looks.
+
+What looks like a secret and is none stands in known_texts.json: the file it may stand in, why, and the digest
+of the very text, so that another text in the same place is found. A row that nothing needs is a fault.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.filters import heuristic
+from detect_secrets.plugins.base import BasePlugin
+
+from local.gates import conclude
+
+KNOWN = Path("local/gates/known_texts.json")
+# Who cannot ask git what belongs to the repository, leaves out what is made.
+MADE = {".git", ".venv", ".venvs", "build", ".aws-sam", "__pycache__"}
+# What the entropy of a text is measured by: quotes. Here a value needs none.
+UNQUOTED = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".env", ".sh", ""}
+_ASSIGNMENT = re.compile(r"""^[\s-]*[\w.-]+\s*[:=]\s*([^\s"'#{}]+)\s*(#.*)?$""")
+_HASHES = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
+_MEASURES = {"HexHighEntropyString", "Base64HighEntropyString"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Texts that look like secrets and are none, by their digests; why, and in which files."""
+
+    path: str
+    why: str
+    texts: Collection[str]
+
+
+def plugins() -> list[BasePlugin]:
+    """Make all of detect-secrets' plugins, but the one that calls a public address a secret."""
+    classes: Collection[type[BasePlugin]] = get_mapping_from_secret_type_to_class().values()
+    return [one() for one in classes if one.__name__ != "IPPublicDetector"]
+
+
+def faults(texts: Mapping[str, str], known: Collection[Known]) -> Iterator[str]:
+    """Name every place of one, and not what stands there; `texts` are all files by their paths."""
+    looking = plugins()
+    unused = {(row.path, digest) for row in known for digest in row.texts}
+    allowed = frozenset(unused)
+    for path, text in texts.items():
+        for line, kind, secret in _found(path, text, looking):
+            digest = digest_of(secret)
+            rows = {row for row in allowed if row[1] == digest and fnmatch(path, row[0])}
+            unused -= rows
+            if not rows:
+                yield f"{path}:{line}: {kind}; if it is none, say why in {KNOWN}, as {digest}"
+    yield from (f"{KNOWN}: {digest} is not in {path}: delete it" for path, digest in unused)
+
+
+def digest_of(secret: str) -> str:
+    """Give what a text is known by; in groups, since a digest in one piece would look like a secret."""
+    digits = hashlib.sha256(secret.encode()).hexdigest()[:16]
+    return "-".join(digits[at : at + 4] for at in range(0, 16, 4))
+
+
+def _found(path: str, text: str, looking: Collection[BasePlugin]) -> Iterator[tuple[int, str, str]]:
+    is_unquoted = Path(path).suffix in UNQUOTED
+    for number, written in enumerate(text.splitlines(), start=1):
+        line = _HASHES.sub("", written)
+        if len(line.strip()) < 8:
+            continue
+        match = _ASSIGNMENT.match(line) if is_unquoted else None
+        for plugin in looking:
+            lines = [line]
+            if match and type(plugin).__name__ in _MEASURES:
+                lines.append(f'"{match[1]}"')
+            for one in lines:
+                for secret in plugin.analyze_line(path, one, number):
+                    if secret.secret_value and not _is_harmless(secret.secret_value, one, plugin):
+                        yield number, secret.type, secret.secret_value
+
+
+def _is_harmless(secret: str, line: str, plugin: BasePlugin) -> bool:
+    """Ask detect-secrets' own filters; its comments that allow a line are not heard."""
+    return (
+        heuristic.is_sequential_string(secret)
+        or heuristic.is_potential_uuid(secret)
+        or heuristic.is_likely_id_string(secret, line, plugin)
+        or heuristic.is_templated_secret(secret)
+        or heuristic.is_prefixed_with_dollar_sign(secret)
+        or heuristic.is_indirect_reference(line)
+        or heuristic.is_not_alphanumeric_string(secret)
+    )
+
+
+def files() -> Iterator[str]:
+    """Name all files of the repository, also those that are not committed yet."""
+    if Path(".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split("\0")
+    else:
+        listed = [str(path) for path in Path().rglob("*") if not MADE & set(path.parts)]
+    for name in listed:
+        if name and Path(name).is_file() and not heuristic.is_non_text_file(name):
+            yield name
+
+
+def main() -> Iterator[str]:
+    texts = {name: Path(name).read_text(errors="replace") for name in files()}
+    return faults(texts, [Known(**row) for row in json.loads(KNOWN.read_text())])
+
+
+if __name__ == "__main__":
+    conclude(main())
