@@ -732,13 +732,3 @@ def test_the_examples_of_entries_are_canonical_and_can_be_read() -> None:
     for event in kinds["event"]:
         assert event.keys() <= EVENT.keys()
         assert event["type"] in set(EventType)
-
-
-def test_every_rule_names_its_code_and_its_test() -> None:
-    rules = re.split(r"^### ", CUSTODY, flags=re.MULTILINE)[1:]
-
-    numbered = {int(rule.split(".")[0]): rule for rule in rules if rule[0].isdigit()}
-
-    assert sorted(numbered) == list(range(1, 13))
-    for number, rule in numbered.items():
-        assert all(f"*{part}:*" in rule for part in ("Code", "Test", "Not covered yet")), number
