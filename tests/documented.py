@@ -25,6 +25,8 @@ REHEARSED = {"docs/operations.md"}
 NOT_TYPED: Mapping[str, str] = {
     "make demo": "takes minutes; tests/integration/test_emulator_demo.py runs what it starts",
     "make test": "is what runs this; .ci/run is the same",
+    "make check": "what .ci/run does before the tests",
+    "make lock": "would change what is locked",
     "make genesys": "tests/simulation/test_server.py runs what it starts",
     "make up": "runs until make down; tests/e2e/test_typed_documents.py reaches a world as it describes one",
     "make down": "as make up",
@@ -48,6 +50,9 @@ NAMED_ONLY: Mapping[str, str] = {
     "holdfast --help": "shown as .venv/bin/holdfast --help",
     "holdfast --install-completion": "changes the shell's own files",
     ".venv/bin/python -m cli": "what the launcher does; tests/unit/cli/test_main.py",
+    "python -m cli.command_page": "tests/unit/cli/test_documents.py holds what it draws",
+    "python -m cli.doctor_page": "tests/unit/test_docs.py holds what it draws",
+    ".venv/bin/python -m pytest tests/unit/domain/test_tags.py": "what make test does, of one file",
     "python -m local.diagrams": "tests/unit/test_docs.py holds what it draws",
     "python -m local.genesys [--port N] [--scenario FILE] [--requests FILE] [--folder DIR]": "a form",
     "sha256sum --check": "reads a list that only large requests have",
