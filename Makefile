@@ -38,6 +38,10 @@ genesys: .venv/.stamp ## the Genesys simulator alone, on loopback: [PORT=...] [S
 check: $(environments) $(tools) ## all gates, as the CI runs them before the tests: [GATE=types]
 	@$(python) -m local.check $(GATE)
 
+.PHONY: mutants
+mutants: $(environments) $(tools) ## plant every defect that a gate must find in a copy, and see it found: [GATE=logs]
+	@$(python) -m tests.mutants $(GATE)
+
 test: $(environments) .venvs/vendor/.stamp .venvs/aws/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by unit tests alone
 	@mkdir -p build
 	$(python) -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder --cov --cov-context=test --cov-report= $(ARGS)

@@ -32,5 +32,10 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct
 
 def read_template(path: Path) -> Template:
     """Return the template at `path`, with nothing resolved but its tags."""
-    template: Template = yaml.load(path.read_text(), Loader=_Loader)  # nosec B506 # noqa: S506 - a safe loader, extended
+    return parse_template(path.read_text())
+
+
+def parse_template(text: str) -> Template:
+    """Return a template, with nothing resolved but its tags."""
+    template: Template = yaml.load(text, Loader=_Loader)  # nosec B506 # noqa: S506 - a safe loader, extended
     return template

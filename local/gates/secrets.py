@@ -18,6 +18,7 @@ from detect_secrets.filters import heuristic
 from detect_secrets.plugins.base import BasePlugin
 
 from local.gates import conclude
+from local.template import parse_template
 
 KNOWN = Path("local/gates/known_texts.json")
 # Who cannot ask git what belongs to the repository, leaves out what is made.
@@ -26,6 +27,10 @@ MADE = {".git", ".venv", ".venvs", "build", ".aws-sam", "__pycache__"}
 UNQUOTED = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".env", ".sh", ""}
 _ASSIGNMENT = re.compile(r"""^[\s-]*[\w.-]+\s*[:=]\s*([^\s"'#{}]+)\s*(#.*)?$""")
 _HASHES = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
+# In a template the name of a secret may stand lines above its value.
+_NAMED = re.compile(r"secret|password|passphrase|token|credential|apikey", re.IGNORECASE)
+_OF_SECRETS = re.compile(r"(arn|id|name|kms|key|type|url|description|pattern)s?$", re.IGNORECASE)
+_VALUES = {"Default", "SecretString", "Value"}
 _MEASURES = {"HexHighEntropyString", "Base64HighEntropyString"}
 
 
@@ -50,7 +55,7 @@ def faults(texts: Mapping[str, str], known: Collection[Known]) -> Iterator[str]:
     unused = {(row.path, digest) for row in known for digest in row.texts}
     allowed = frozenset(unused)
     for path, text in texts.items():
-        for line, kind, secret in _found(path, text, looking):
+        for line, kind, secret in (*_found(path, text, looking), *_given(path, text)):
             digest = digest_of(secret)
             rows = {row for row in allowed if row[1] == digest and fnmatch(path, row[0])}
             unused -= rows
@@ -80,6 +85,23 @@ def _found(path: str, text: str, looking: Collection[BasePlugin]) -> Iterator[tu
                 for secret in plugin.analyze_line(path, one, number):
                     if secret.secret_value and not _is_harmless(secret.secret_value, one, plugin):
                         yield number, secret.type, secret.secret_value
+
+
+def _given(path: str, text: str) -> Iterator[tuple[int, str, str]]:
+    """Give what a template gives to parameters and properties that are called like a secret."""
+    if Path(path).name != "template.yaml":
+        return
+    waiting: list[tuple[tuple[str, ...], object]] = [((), parse_template(text))]
+    while waiting:
+        keys, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [((*keys, str(key)), inner) for key, inner in value.items()]
+        elif isinstance(value, list):
+            waiting += [(keys, inner) for inner in value]
+        elif isinstance(value, str) and value and keys:
+            named = keys[-2:] if keys[-1] in _VALUES else keys[-1:]
+            if any(_NAMED.search(key) and not _OF_SECRETS.search(key) for key in named):
+                yield text.count("\n", 0, text.find(value)) + 1, ".".join(keys), value
 
 
 def _is_harmless(secret: str, line: str, plugin: BasePlugin) -> bool:

@@ -23,7 +23,7 @@ _Workflow.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|fals
 
 def faults(text: str, documented: set[str]) -> Iterator[str]:
     """Say what is wrong with a workflow file; `documented` are the commands that people are told to run."""
-    workflow: dict[str, Any] = yaml.load(text, _Workflow)
+    workflow: dict[str, Any] = yaml.load(text, _Workflow)  # noqa: S506 - a safe loader, extended
     events = set(workflow["on"])
     if workflow.get("permissions") != _READS:
         yield "permissions: contents: read, and what a job needs beyond at the job"

@@ -1,5 +1,6 @@
 """The command line as a whole: its table, its speed, its exit codes, the way it fails."""
 
+import ast
 import errno
 import json
 import shutil
@@ -44,7 +45,7 @@ def test_the_list_of_commands_loads_neither_aws_nor_any_command() -> None:
         [sys.executable, "-c", probe], cwd=ROOT, env=path, capture_output=True, text=True, check=True
     )
 
-    loaded = {module.split(".")[0] for module in eval(told.stdout)}
+    loaded = {module.split(".")[0] for module in ast.literal_eval(told.stdout)}
     assert "cli" in loaded
     assert not loaded & {"boto3", "botocore", "pydantic", "httpx", "cryptography", "aws_lambda_powertools"}
 

@@ -1,5 +1,6 @@
 """`holdfast verify`, `prove` and `verify-proof`, as they are typed."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -113,6 +114,6 @@ def test_no_aws_library_is_loaded(package: Path) -> None:
         [sys.executable, "-c", probe], cwd=ROOT, env=path, capture_output=True, text=True, check=True
     )
 
-    loaded: Any = {module.split(".")[0] for module in eval(told.stdout)}
+    loaded: Any = {module.split(".")[0] for module in ast.literal_eval(told.stdout)}
     assert "cryptography" in loaded
     assert not loaded & {"boto3", "botocore", "aws_lambda_powertools", "httpx"}

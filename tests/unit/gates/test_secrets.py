@@ -20,6 +20,8 @@ HEX = sha256(b"a secret").hexdigest()[:24]
         ("tests/test_why.py", "pass" + 'word = "hunter2!"'),
         ("events/a.json", '{"api' + f'_key": "{HEX}"}}'),
         ("template.yaml", f"      ClientSecret: {LETTERS}"),
+        ("template.yaml", "ClientSecret: {Type: String, Default: hunter2}"),
+        ("template.yaml", "GenesysPassword: {Properties: {SecretString: hunter2}}"),
         ("template.yaml", f"      Digest: {HEX}{HEX}"),
         ("samconfig.toml", f'parameter = "{HEX}{HEX}"'),
         ("docs/a.md", "https://me:" + "s3cr3tword@company.example/x"),
@@ -31,7 +33,7 @@ HEX = sha256(b"a secret").hexdigest()[:24]
     ],
 )  # fmt: skip
 def test_a_secret_is_found_and_not_repeated(path: str, text: str) -> None:
-    found = list(faults({path: f"first line\n{text}\n"}, known=[]))
+    found = list(faults({path: f"# first line\n{text}\n"}, known=[]))
 
     assert found
     assert all(fault.startswith(f"{path}:2: ") and LETTERS not in fault for fault in found)
