@@ -13,11 +13,12 @@ def drawn(page: str) -> str:
     """Return the page with its tables as the code has them."""
     exits = (f"| {int(code)} | {meaning} |" for code, meaning in MEANINGS.items())
     commands = (f"| `holdfast {name}` | {entry.summary} |" for name, entry in COMMANDS.items())
-    page = _replaced(page, "exits", ["| Code | Meaning |", "|---|---|", *exits])
-    return _replaced(page, "commands", ["| Command | What it does |", "|---|---|", *commands])
+    page = replaced(page, "exits", ["| Code | Meaning |", "|---|---|", *exits])
+    return replaced(page, "commands", ["| Command | What it does |", "|---|---|", *commands])
 
 
-def _replaced(page: str, name: str, lines: Iterable[str]) -> str:
+def replaced(page: str, name: str, lines: Iterable[str]) -> str:
+    """Put lines between a page's marks of a name."""
     before, _, rest = page.partition(f"<!-- {name} -->\n")
     _, _, after = rest.partition(f"<!-- /{name} -->")
     return f"{before}<!-- {name} -->\n{'\n'.join(lines)}\n<!-- /{name} -->{after}"

@@ -45,10 +45,17 @@ class Failure:
     @property
     def ids(self) -> Mapping[str, str]:
         """Name what the event was about, as far as it says."""
+        return self._told("matter_id", "request_id", "release_id", "resolution_id")
+
+    @property
+    def asserted_by(self) -> str | None:
+        """Name who sent the event, as the event has it."""
+        return next(iter(self._told("approved_by", "decided_by", "requested_by").values()), None)
+
+    def _told(self, *names: str) -> dict[str, str]:
         detail = self.run.event.get("detail")
-        named = detail if isinstance(detail, dict) else {}
-        names = ("matter_id", "request_id", "release_id", "resolution_id")
-        return {name: str(named[name]) for name in names if name in named}
+        told = detail if isinstance(detail, dict) else {}
+        return {name: str(told[name]) for name in names if name in told}
 
 
 @command(app)
@@ -133,6 +140,7 @@ def _document(one: Failure) -> dict[str, Any]:
         "started_at": run.started_at,
         "stopped_at": run.stopped_at,
         **one.ids,
+        "asserted_by": one.asserted_by,
         "error": run.error,
         "explanation": run.cause,
         "state_now": one.now,
@@ -148,6 +156,7 @@ def _shown(one: Failure) -> RenderableType:
             one.workflow, "  ", state(one.run.status), f"  {moment(one.run.stopped_at)}"
         ),
         "about": Text(ids) if ids else None,
+        "asserted by": Text(one.asserted_by) if one.asserted_by else None,
         "now": state(one.now) if one.now else None,
         "error": Text(one.run.error or "–"),
         "why": Text(one.run.cause) if one.run.cause else None,

@@ -40,6 +40,11 @@ CLAIM_LEDGER_WRITES = 10  # a transaction of claim, index, hold, list and event
 CONVERSATION_LEDGER_READS = 4  # reconciling, sealing
 TRANSITIONS_PER_RECORDING = 5_000 / 1e6
 SIDECAR_BYTES = 2_000
+# By the schedules' defaults: a sweep lists all versions, a thousand a request, and reads each conversation;
+# the sentinel scans the receipts and reads lock and tags of each.
+SWEEPS_PER_MONTH, LOOKS_PER_MONTH = 24 * 30, 30
+VERSIONS_PER_LIST, LOOK_S3_READS, LOOK_LEDGER_READS = 1_000, 2, 1
+MONTHLY = ("storage per month", "watching per month")
 
 # Source: Genesys Cloud Developer Center, platform API limits (client.credentials.token.rate.per.minute) and
 # recording bulk jobs; Resource Center, "Protect recordings from deletion" (read 2026-11-21).
@@ -80,7 +85,7 @@ class Units:
 
 
 def dollars(units: Units) -> dict[str, float]:
-    """Price what is used once, and `storage per month`, which goes on."""
+    """Price what is used once, and what goes on: `MONTHLY`."""
     function_s = units.objects / OBJECTS_PER_S + units.stored_bytes / HASHED_BYTES_PER_S
     return {
         "upload requests": units.objects * VENDOR_WRITES * S3_WRITE,
@@ -91,6 +96,9 @@ def dollars(units: Units) -> dict[str, float]:
         * (CLAIM_LEDGER_WRITES * LEDGER_WRITE + CONVERSATION_LEDGER_READS * LEDGER_READ),
         "workflows": max(units.recordings * TRANSITIONS_PER_RECORDING, 100) * TRANSITION,
         "storage per month": units.stored_bytes / 1e9 * STORAGE_GB_MONTH,
+        "watching per month": SWEEPS_PER_MONTH
+        * (units.objects / VERSIONS_PER_LIST * S3_WRITE + units.conversations * LEDGER_READ)
+        + LOOKS_PER_MONTH * units.objects * (LOOK_S3_READS * S3_READ + LOOK_LEDGER_READS * LEDGER_READ),
     }
 
 
@@ -199,6 +207,7 @@ def _fixed_assumptions() -> dict[str, str]:
         "vendor's jobs": f"{JOBS_AT_ONCE} at once in an organisation, {BATCH_SIZE:,} conversations each",
         "platform's protection": f"{PROTECTION_CAP:,} conversations at once; the rest stand on the S3 lock",
         "securing": f"{OBJECTS_PER_S} objects a second and instance, 20 instances, measured with one vCPU",
+        "watching": "a sweep an hour and every receipt once a day, the schedules' defaults; requests alone",
         "not in the hours": "up to 48 hours until a conversation can be found, an hour for a job to begin",
     }
 
@@ -239,7 +248,7 @@ def _sizes(deployment: Deployment, batches: list[BatchRecord], advance: Any) -> 
 
 def _document(units: Units, assumptions: Mapping[str, str]) -> dict[str, Any]:
     priced, needed = dollars(units), hours(units)
-    once = {name: amount for name, amount in priced.items() if name != "storage per month"}
+    once = {name: amount for name, amount in priced.items() if name not in MONTHLY}
     return {
         "conversations": units.conversations,
         "recordings": units.recordings,
@@ -248,7 +257,7 @@ def _document(units: Units, assumptions: Mapping[str, str]) -> dict[str, Any]:
         "export_jobs": units.jobs,
         "dollars": {name: round(amount, 4) for name, amount in priced.items()},
         "dollars_once": round(sum(once.values()), 4),
-        "dollars_per_month": round(priced["storage per month"], 4),
+        "dollars_per_month": round(sum(priced[name] for name in MONTHLY), 4),
         "platform_calls": platform_calls(units),
         "hours": {name: None if took is None else round(took, 4) for name, took in needed.items()},
         "hours_at_least": round(max(took for took in needed.values() if took is not None), 4),
@@ -260,10 +269,11 @@ def _page(units: Units, assumptions: Mapping[str, str]) -> RenderableType:
     told = _document(units, assumptions)
     prices = table("once", "$", right=("$",))
     for name, amount in told["dollars"].items():
-        if name != "storage per month":
+        if name not in MONTHLY:
             prices.add_row(name, f"{amount:,.2f}")
     prices.add_row(Text("in all", style="bold"), Text(f"{told['dollars_once']:,.2f}", style="bold"))
-    prices.add_row("storage, every month", f"{told['dollars_per_month']:,.2f}")
+    for name in MONTHLY:
+        prices.add_row(name.replace(" per", ", every"), f"{told['dollars'][name]:,.2f}")
     times = table("at least", "", right=("at least",))
     for name, took in told["hours"].items():
         shown = "not known" if took is None else f"{duration(timedelta(hours=took))}"

@@ -1,10 +1,13 @@
 """docs/operations.md is about this template: each alarm has its runbook, and each runbook its alarm."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from cli.cost_page import SIZES, drawn
+from local.retained import import_template, main, retained, to_import
 from local.template import read_template
 from tests.runbooks import PAGE, PARTS, preparation, runbooks
 
@@ -63,3 +66,88 @@ def test_the_shell_is_prepared_before_anything_is_typed() -> None:
     prepared = preparation(TEXT)
 
     assert all(f"{name}() {{" in prepared for name in ("resource", "logs", "alarms"))
+
+
+# --- what stays when the stack is deleted, and how it is adopted
+
+
+def test_what_stays_is_what_the_page_says() -> None:
+    told = {row[0].strip("`"): row[2] for row in _table("retained")}
+
+    assert told.keys() == retained(TEMPLATE).keys()
+    for name, new_name in told.items():
+        is_named = "BucketName" in TEMPLATE["Resources"][name]["Properties"] or name.endswith("Policy")
+        assert new_name.startswith("the same" if is_named else "another")
+
+
+def test_everything_that_keeps_evidence_stays() -> None:
+    """Whatever holds objects, entries or keys stays, and so does the policy that forbids to delete them."""
+    resources = TEMPLATE["Resources"]
+    keep = {
+        name
+        for name, one in resources.items()
+        if one["Type"] in {"AWS::S3::Bucket", "AWS::KMS::Key"} or "NobodyDeletes" in json.dumps(one)
+    }
+
+    assert keep | {"Ledger"} == retained(TEMPLATE).keys()
+    assert all(resources[name]["UpdateReplacePolicy"] == "Retain" for name in keep)
+
+
+DESCRIBED = {
+    "StackResources": [
+        {"LogicalResourceId": name, "PhysicalResourceId": f"holdfast-{name.lower()}"}
+        for name in TEMPLATE["Resources"]
+    ]
+}
+
+
+def test_an_import_holds_what_stays_and_refers_to_nothing_else() -> None:
+    adopted = import_template(TEMPLATE)
+
+    assert adopted["Resources"].keys() == retained(TEMPLATE).keys()
+    assert "Transform" not in adopted
+    written = json.dumps(adopted)
+    referred = set(re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"([A-Za-z]+)', written))
+    referred |= set(re.findall(r"\$\{([A-Za-z]+)[.}]", written))
+    referred -= {"AWS"}
+    assert referred <= adopted["Resources"].keys() | adopted["Parameters"].keys()
+    assert adopted["Parameters"].keys() == {"SealRetentionDays"}  # the page gives it to the change set
+    policy = adopted["Resources"]["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert [one["Sid"] for one in policy] == ["TlsOnly", "NobodyDeletes"]
+    assert "ObjectLockEnabled" in adopted["Resources"]["EvidenceBucket"]["Properties"]
+    assert "NotificationConfiguration" not in adopted["Resources"]["EvidenceBucket"]["Properties"]
+
+
+def test_a_resource_is_named_by_what_cloudformation_knows_it_by() -> None:
+    asked = {one["LogicalResourceId"]: one for one in to_import(TEMPLATE, DESCRIBED)}
+
+    assert asked.keys() == retained(TEMPLATE).keys()
+    assert asked["Ledger"]["ResourceIdentifier"] == {"TableName": "holdfast-ledger"}
+    assert asked["EvidenceBucketPolicy"]["ResourceIdentifier"] == {"Bucket": "holdfast-evidencebucketpolicy"}
+    assert asked["SealKey"]["ResourceIdentifier"] == {"KeyId": "holdfast-sealkey"}
+
+
+def test_the_files_of_an_import_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = tmp_path / "resources.json"
+    described.write_text(json.dumps(DESCRIBED))
+    monkeypatch.setattr("sys.argv", ["retained", str(described), "--out", str(tmp_path / "adoption")])
+
+    main()
+
+    assert json.loads((tmp_path / "adoption/template.json").read_text()) == import_template(TEMPLATE)
+    assert json.loads((tmp_path / "adoption/resources.json").read_text()) == to_import(TEMPLATE, DESCRIBED)
+
+
+# --- what it costs
+
+
+def test_the_costs_are_those_of_a_quote() -> None:
+    assert drawn(TEXT) == TEXT, "run python -m cli.cost_page"
+    assert [f"{size:,}" for size in SIZES] == re.findall(
+        r"\d[\d,]+", TEXT.split("<!-- costs -->\n| Recordings")[1]
+    )[:3]
+
+
+def _table(name: str) -> list[list[str]]:
+    rows = TEXT.split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0].strip().splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]

@@ -27,7 +27,7 @@ def failed_run(
 EVENT = {
     "source": "legal.discovery",
     "detail-type": "DiscoveryRequested",
-    "detail": {"matter_id": MATTER, "request_id": REQUEST},
+    "detail": {"matter_id": MATTER, "request_id": REQUEST, "requested_by": "legal-7"},
 }
 
 
@@ -50,6 +50,7 @@ def test_a_failed_run_is_told_with_its_matter_its_layer_and_its_event(deployment
     assert shown.exit_code == Exit.NO
     assert WHY in shown.page
     assert f"{MATTER}  {REQUEST}" in shown.page
+    assert "legal-7" in shown.page
     (told,) = shown.document["failures"]
     assert told | {"run": "run-1", "workflow": "preserve_matter", "explanation": WHY} == told
     assert (told["event"], told["state_now"], told["is_over"]) == (EVENT, None, False)
@@ -89,6 +90,16 @@ def test_every_workflow_that_an_event_starts_is_looked_at_and_the_youngest_failu
     shown = run(deployment, "failures")
 
     assert [one["run"] for one in shown.document["failures"]] == list(outputs)
+
+
+@pytest.mark.parametrize("event", [{}, {"detail": "nonsense"}])
+def test_an_event_that_says_nothing_is_told_all_the_same(event: dict[str, Any]) -> None:
+    deployment = HouseDeployment(House())
+    deployment.executions.failures["ApproveReleaseArn"] = [failed_run("run-1", event)]
+
+    (told,) = run(deployment, "failures").document["failures"]
+
+    assert (told["workflow"], told["asserted_by"], told["state_now"]) == ("approve_release", None, None)
 
 
 def test_only_the_last_day_is_looked_at_unless_more_is_asked_for(deployment: HouseDeployment) -> None:

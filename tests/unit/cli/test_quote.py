@@ -1,12 +1,14 @@
 """`holdfast quote`: the numbers follow from counted units, and every assumption is shown."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
 from cli.exits import Exit
 from cli.failures import NotConnected
 from cli.main import app
-from cli.quote import PROTECTION_CAP, Units, dollars, hours, platform_calls
+from cli.quote import MONTHLY, PROTECTION_CAP, Units, dollars, hours, platform_calls
 from tests.fakes.house import MATTER, House
 from tests.fakes.story import reconciled
 from tests.unit.cli.deployment import run
@@ -27,6 +29,24 @@ def test_everything_grows_with_the_scope_and_nothing_is_negative() -> None:
     for priced in (dollars, hours, platform_calls):
         small, large = ({name: value or 0 for name, value in priced(units).items()} for units in (one, ten))
         assert all(0 < small[name] <= large[name] for name in small), priced
+
+
+def test_watching_grows_with_the_objects_and_is_no_part_of_what_is_paid_once() -> None:
+    """A pass over the receipts of a million versions is under two dollars, and there are thirty a month."""
+    units = Units(500_000, 500_000, 1e6)
+
+    priced = dollars(units)
+
+    sweeps = 720 * (1_000 * 5e-6 + 500_000 * 0.125e-6)
+    assert priced["watching per month"] - sweeps == pytest.approx(30 * 0.925)
+    shown = CliRunner().invoke(app, ["quote", "--conversations", "500000", "--json"], obj=lambda *_: House())
+    told = json.loads(shown.stdout)
+    assert told["dollars_per_month"] == pytest.approx(
+        sum(told["dollars"][name] for name in MONTHLY), abs=0.01
+    )
+    assert told["dollars_once"] == pytest.approx(
+        sum(amount for name, amount in told["dollars"].items() if name not in MONTHLY), abs=0.01
+    )
 
 
 def test_protection_is_asked_for_up_to_the_cap_alone() -> None:
