@@ -1,17 +1,18 @@
 """What Preflight says of a deployed stack, check by check, and what it waits for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cli.connection import Deployment
 from cli.terminal import Terminal
+from cli.version import own_version
 from holdfast.contracts.steps import Preflighted, PreflightFinding
 from holdfast.doctor.checks import CHECKS
 from holdfast.doctor.explanation import Origin
@@ -20,6 +21,16 @@ from holdfast.domain.moments import to_text
 # As the Compliance API takes it, so that a check of that dialect finds nothing wrong with the name.
 _NAMES = {"matter_id": "DOCTOR-CHECK", "request_id": "doctor-check"}
 PARKED = "parked messages"
+VERSION = "version"
+
+# What a person does about a check that did not succeed, where a command or the stack's outputs say it best.
+_STEPS: Mapping[str, str] = {
+    "OAuth client": "Put the OAuth client into the secret:\n"
+    "  aws secretsmanager put-secret-value --secret-id {GenesysSecretArn} --secret-string file://client.json",
+    "integration target": "Enter these into the Genesys integration, and activate it:\n"
+    "  bucket  {EvidenceBucket}\n"
+    "  role    {GenesysWriterRoleArn}",
+}
 
 
 class Status(StrEnum):
@@ -66,7 +77,7 @@ def checked(deployment: Deployment, terminal: Terminal, now: datetime) -> list[C
             run |= told.model_dump(mode="json", include={"looks", "canary_key", "findings"})
             deployment.pause(told.wait_s)
         advance()
-    return [*_judged(told.findings), _parked(deployment)]
+    return [*_judged(told.findings), _parked(deployment), _version(deployment)]
 
 
 def _judged(findings: Sequence[PreflightFinding]) -> Iterator[Checked]:
@@ -94,8 +105,30 @@ def _parked(deployment: Deployment) -> Checked:
     )
 
 
-def page(checks: Sequence[Checked]) -> RenderableType:
-    """Lay the checks out as a table."""
+def _version(deployment: Deployment) -> Checked:
+    """Hold the stack's version against that of this command line."""
+    ours, theirs = own_version(), deployment.outputs.get("Version", "older than 0.1.0")
+    return Checked(
+        VERSION,
+        Status.OK if ours == theirs else Status.WARNING,
+        Origin.SETTINGS,
+        [] if ours == theirs else [f"the stack is {theirs}, this command line {ours}"],
+        "deploy this version, or use the command line of the stack's own",
+    )
+
+
+def next_steps(deployment: Deployment, checks: Sequence[Checked]) -> list[str]:
+    """Say what a person does next, with the names that this very stack has."""
+    status = {one.name: one.status for one in checks}
+    if not any(one is Status.BLOCKING for one in status.values()):
+        return ["Send a request: holdfast request my-request.json"]
+    return [
+        step.format_map(deployment.outputs) for name, step in _STEPS.items() if status[name] is not Status.OK
+    ]
+
+
+def page(checks: Sequence[Checked], steps: Sequence[str]) -> RenderableType:
+    """Lay the checks out as a table, with what comes next below it."""
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("Check", "", "Finding", "What to do"):
         shown.add_column(column, overflow="fold")
@@ -106,4 +139,11 @@ def page(checks: Sequence[Checked]) -> RenderableType:
             Text("\n".join(one.findings)),
             Text(one.remedy if one.findings else "", style="dim"),
         )
-    return shown
+    blocking = sum(one.status is Status.BLOCKING for one in checks)
+    verdict = (
+        Text(f"{blocking} {'check' if blocking == 1 else 'checks'} would stop a run.", style="bold red")
+        if blocking
+        else Text("A run would go on.", style="bold green")
+    )
+    # Commands are there to be copied, so they are plain lines, which are never folded.
+    return Group(shown, Text(), verdict, *(Text(f"\n{step}") for step in steps))

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.checking import Status, checked
+from cli.checking import Status, checked, next_steps
 from cli.checking import page as page_of
 from cli.command import command
 from cli.connection import Deployment
@@ -73,9 +73,10 @@ def check(deployment: Deployment, terminal: Terminal) -> Answer:
     """
     checks = checked(deployment, terminal, datetime.now(UTC))
     is_clear = not any(one.status is Status.BLOCKING for one in checks)
+    steps = next_steps(deployment, checks)
     return Answer(
-        {"clear": is_clear, "checks": [one.document() for one in checks]},
-        page_of(checks),
+        {"clear": is_clear, "checks": [one.document() for one in checks], "next": steps},
+        page_of(checks, steps),
         Exit.DONE if is_clear else Exit.NO,
     )
 

@@ -3,8 +3,8 @@ quick, and `holdfast verify` loads no AWS library.
 """
 
 import importlib
+import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -58,6 +58,26 @@ class LazyCommands(TyperGroup):
         for name, entry in COMMANDS.items():
             self.add_command(TyperCommand(name, help=entry.summary, rich_help_panel=entry.panel))
 
+    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+        """Run a command line; with --json, what is wrong with the command line itself is told in JSON too."""
+        if "--json" not in (sys.argv[1:] if args is None else args):
+            return super().main(args, *others, **options)
+        try:
+            sys.exit(super().main(args, *others, **{**options, "standalone_mode": False}))
+        except typer.Abort:
+            sys.exit(Exit.NO)
+        except Exception as mistake:
+            if not hasattr(mistake, "format_message"):
+                raise
+            from cli.failures import Refusal
+            from cli.terminal import as_json
+
+            refusal = Refusal(
+                "UsageError", mistake.format_message(), Exit.USAGE, advice="holdfast COMMAND --help shows how"
+            )
+            sys.stderr.write(f"{as_json(refusal.document())}\n")
+            sys.exit(Exit.USAGE)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find a command by its name, and import it."""
         name, listed, rest = super().resolve_command(ctx, args)
@@ -86,20 +106,10 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        try:
-            told = version("holdfast")
-        except PackageNotFoundError:
-            told = _version_of_the_checkout()
-        typer.echo(f"holdfast {told}")
+        from cli.version import own_version
+
+        typer.echo(f"holdfast {own_version()}")
         raise typer.Exit(Exit.DONE)
-
-
-def _version_of_the_checkout() -> str:
-    import tomllib
-    from pathlib import Path
-
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
-    return str(project["project"]["version"])
 
 
 @app.callback()

@@ -4,13 +4,15 @@ from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from cli.connection import THREADS, Deployment
 from cli.executions import Execution
+from cli.pages import moment
 from holdfast.domain.ids import ConversationId, MatterId
 from holdfast.domain.reconciliation import Reason, pair_up
-from holdfast.domain.states import BatchState, RequestState
+from holdfast.domain.states import RELEASE_MOVES, BatchState, ReleaseState, RequestState
 from holdfast.ports import BatchRecord, ReleaseRecord, RequestRecord, StandingMatter
 from holdfast.steps.files import BatchFiles
 
@@ -135,15 +137,64 @@ class RequestProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseProgress:
+    """A release; its run, and how long it cools off, where that is known."""
+
+    record: ReleaseRecord
+    execution: Execution
+    cool_off: timedelta | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Tell whether it may still let something go."""
+        return bool(RELEASE_MOVES[self.record.state])
+
+    def waits_for(self) -> str | None:
+        """Say in one sentence what comes next; None when it is over."""
+        record = self.record
+        if self.is_under_way and self.execution.status not in {"RUNNING", "UNKNOWN"}:
+            return "its run broke off: holdfast failures says why, and sends its event again"
+        match record.state:
+            case ReleaseState.OPEN:
+                return "its plan"
+            case ReleaseState.PLANNED:
+                until = f", until {moment(record.plan.approve_by)}" if record.plan else ""
+                return f"the approval of another person{until}: holdfast approve"
+            case ReleaseState.APPROVED:
+                ends = record.approval.at + self.cool_off if record.approval and self.cool_off else None
+                return "the end of the cool-off" + (f" at {moment(ends)}" if ends else "")
+            case ReleaseState.RELEASING:
+                return "every claim to end, and every lock that may go to be off"
+        return None
+
+    def document(self) -> dict[str, Any]:
+        """Give it as JSON has it."""
+        record = self.record
+        plan, approval, certificate = record.plan, record.approval, record.certificate
+        return {
+            "release_id": record.release_id,
+            "state": record.state,
+            "opened_at": record.opened_at,
+            "plan_sha256": plan.sha256 if plan else None,
+            "approve_by": plan.approve_by if plan else None,
+            "approved_by": approval.approved_by if approval else None,
+            "approved_at": approval.at if approval else None,
+            "explanation": record.explanation,
+            "certificate_key": certificate.key if certificate else None,
+            "waits_for": self.waits_for(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class MatterProgress:
-    """A matter: its requests from the oldest to the newest, whether it stands, and a release under way."""
+    """A matter: its requests and its releases from the oldest to the newest, and whether it stands."""
 
     matter_id: MatterId
     title: str
     status: str
     requests: Sequence[RequestProgress]
     standing: StandingMatter | None
-    release: ReleaseRecord | None = None
+    releases: Sequence[ReleaseProgress] = ()
 
     @property
     def is_over(self) -> bool:
@@ -179,7 +230,15 @@ class Reader:
             matter.status if matter else "OPEN",
             [self._request(one, on_batch) for one in deployment.requests.of_matter(matter_id)],
             standing,
-            deployment.releases.find(matter_id, matter.release_id) if matter and matter.release_id else None,
+            [self._release(one) for one in deployment.releases.of_matter(matter_id)],
+        )
+
+    def _release(self, record: ReleaseRecord) -> ReleaseProgress:
+        told = self._deployment.outputs.get("ReleaseCoolOffSeconds")
+        return ReleaseProgress(
+            record,
+            self._deployment.executions.of(record.execution_arn),
+            timedelta(seconds=int(told)) if told else None,
         )
 
     def _request(self, record: RequestRecord, on_batch: Callable[[], object]) -> RequestProgress:

@@ -13,21 +13,15 @@ from cli.connection import Deployment
 from cli.exits import Exit
 from cli.failures import NotKnown
 from cli.pages import bar, duration, facts, heading, indented, moment, page, state, table
-from cli.progress import RECORDING_COLUMNS, MatterProgress, Reader, RequestProgress
+from cli.progress import RECORDING_COLUMNS, MatterProgress, Reader, ReleaseProgress, RequestProgress
 from cli.terminal import Answer, Terminal
 from holdfast.domain.ids import MatterId
 from holdfast.domain.reconciliation import MEANINGS, Reason, standing_of
-from holdfast.domain.states import MatterStatus, ParkedState, ReleaseState, StandingState
-from holdfast.ports import MatterRecord, ReleaseRecord, StandingMatter
+from holdfast.domain.states import MatterStatus, ParkedState, StandingState
+from holdfast.ports import MatterRecord, StandingMatter
 
 LEAST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
 _LOOKS_FOR_A_NEW_MATTER = 30
-_RELEASE_WAITS_FOR: Mapping[ReleaseState, str] = {
-    ReleaseState.OPEN: "its plan",
-    ReleaseState.PLANNED: "another person: holdfast approve",
-    ReleaseState.APPROVED: "the end of the cool-off",
-    ReleaseState.RELEASING: "every claim to end, and every lock that may go to be off",
-}
 _MAX_BATCHES = 12  # rows; of a large matter, those that move
 
 app = typer.Typer()
@@ -172,20 +166,7 @@ def _document(matter: MatterProgress) -> dict[str, Any]:
         "preserved": matter.is_preserved,
         "requests": [request.document() for request in matter.requests],
         "standing": _standing_document(matter.standing) if matter.standing else None,
-        "release": _release_document(matter.release) if matter.release else None,
-    }
-
-
-def _release_document(release: ReleaseRecord) -> dict[str, Any]:
-    plan, approval = release.plan, release.approval
-    return {
-        "release_id": release.release_id,
-        "state": release.state,
-        "opened_at": release.opened_at,
-        "plan_sha256": plan.sha256 if plan else None,
-        "approve_by": plan.approve_by if plan else None,
-        "approved_by": approval.approved_by if approval else None,
-        "waits_for": _RELEASE_WAITS_FOR.get(release.state),
+        "releases": [release.document() for release in matter.releases],
     }
 
 
@@ -212,7 +193,7 @@ def _page(progress: list[MatterProgress], parked: int) -> RenderableType:
         parts += [
             Text.assemble((matter.matter_id, "bold"), "  ", matter.title, "  ", state(matter.status)),
             _standing(matter.standing) if matter.standing else None,
-            _release(matter.release) if matter.release else None,
+            *(indented(_release(release)) for release in matter.releases),
             *(indented(*_request(request)) for request in matter.requests),
             Text(""),
         ]
@@ -241,18 +222,22 @@ def _standing(standing: StandingMatter) -> RenderableType:
     return indented(facts(told))
 
 
-def _release(release: ReleaseRecord) -> RenderableType:
-    plan, waits_for = release.plan, _RELEASE_WAITS_FOR.get(release.state)
+def _release(release: ReleaseProgress) -> RenderableType:
+    record = release.record
+    plan, approval, certificate = record.plan, record.approval, record.certificate
     told: dict[str, RenderableType | None] = {
-        "release": Text.assemble((release.release_id, "bold"), "  ", state(release.state)),
-        "would let go": f"{plan.counts['let_go']:,} of {plan.counts['conversations']:,} conversations"
+        "release": Text.assemble(
+            (record.release_id, "bold"), "  ", state(record.state), f"  opened {moment(record.opened_at)}"
+        ),
+        "lets go": f"{plan.counts['let_go']:,} of {plan.counts['conversations']:,} conversations"
         if plan
         else None,
-        "waits for": f"{waits_for}, by {moment(plan.approve_by)}"
-        if plan and release.state is ReleaseState.PLANNED
-        else waits_for,
+        "approved": f"{moment(approval.at)} by {approval.approved_by}" if approval else None,
+        "waits for": release.waits_for(),
+        "refused": record.explanation or None,
+        "certificate": certificate.key if certificate else None,
     }
-    return indented(facts(told))
+    return facts(told)
 
 
 def _request(request: RequestProgress) -> Iterator[RenderableType]:

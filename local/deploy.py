@@ -69,9 +69,14 @@ def deploy(
         outputs={output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
         resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
     )
+    restore(s3, template, stack, parameters)
+    return stack
+
+
+def restore(s3: Any, template: Template, stack: Stack, parameters: Mapping[str, str]) -> None:
+    """Configure what the template declares of its buckets and the emulator drops."""
     _configure_object_lock(s3, template, stack, parameters)
     _configure_encryption(s3, template, stack)
-    return stack
 
 
 def _state_numbers(template: Template, parameters: Mapping[str, str]) -> None:

@@ -189,6 +189,10 @@ class ReleasesInMemory:
     def find(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord | None:
         return self.records.get((matter_id, release_id))
 
+    def of_matter(self, matter_id: MatterId) -> Sequence[ReleaseRecord]:
+        found = [one for one in self.records.values() if one.matter_id == matter_id]
+        return sorted(found, key=lambda one: one.opened_at)
+
     def read(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord:
         if (matter_id, release_id) not in self.records:
             raise LedgerRuleBroken(f"expected release {release_id} of matter {matter_id}, found none")

@@ -157,6 +157,8 @@ def test_a_release_is_written_once_and_read_back_whole(ledger: Ledger) -> None:
     assert ledger.releases.find(M, REL) == whole
     assert not ledger.releases.open(_release())
     assert ledger.releases.find(M, ReleaseId("REL-2")) is None
+    assert ledger.releases.of_matter(M) == [whole]
+    assert ledger.releases.of_matter(MatterId("M-2")) == []
     with pytest.raises(LedgerRuleBroken):
         ledger.releases.read(M, ReleaseId("REL-2"))
 
@@ -277,7 +279,9 @@ def test_a_refused_release_leaves_its_matter_as_it_was(ledger: Ledger) -> None:
     assert ledger.releases.end(approved, replace(approved, state=ReleaseState.REFUSED, explanation="why"))
 
     assert (_matter(ledger).status, _matter(ledger).release_id) == (MatterStatus.OPEN, None)
-    assert ledger.releases.open(_release(release_id=ReleaseId("REL-2")))
+    later = _release(release_id=ReleaseId("REL-2"), opened_at=NOON + timedelta(days=1))
+    assert ledger.releases.open(later)
+    assert [one.release_id for one in ledger.releases.of_matter(M)] == [REL, "REL-2"]
 
 
 # --- locks, and the files of a release

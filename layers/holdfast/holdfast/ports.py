@@ -493,6 +493,9 @@ class ReleaseRequests(Protocol):
     def find(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord | None:
         """Read a release that may not exist yet, strongly consistent."""
 
+    def of_matter(self, matter_id: MatterId) -> Sequence[ReleaseRecord]:
+        """List all releases of a matter, from the oldest to the newest, strongly consistent."""
+
     def read(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord:
         """Read a release, strongly consistent.
 

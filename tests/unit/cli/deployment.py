@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cli.executions import Execution, FailedRun
 from cli.lost_events import LostEvent
 from cli.main import app
+from cli.version import own_version
 from holdfast.domain.custody import Arrival, ObjectVersion
 from holdfast.errors import AwsUnavailable
 from tests.fakes.buckets import EvidenceInMemory, RecordFilesInMemory
@@ -46,7 +47,7 @@ class ExecutionsInMemory:
         yield from (one for one in self.failures.get(machine_arn, []) if one.stopped_at >= since)
 
     def of(self, arn: str) -> Execution:
-        is_running = self.house.runs.is_alive(arn)
+        is_running = self.house.runs.is_alive(arn) or self.house.release_runs.is_alive(arn)
         return Execution(
             arn, "RUNNING" if is_running else "SUCCEEDED", state=self.state if is_running else None
         )
@@ -100,6 +101,7 @@ class HouseDeployment:
 
     house: House
     name: str = "the house"
+    version: str = field(default_factory=own_version)
     sent: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     invoked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -122,8 +124,18 @@ class HouseDeployment:
         self.work_files = self.house.files
         self.releases = self.house.releases
 
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        return {
+            "EvidenceBucket": self.house.evidence.name,
+            "GenesysSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:genesys",
+            "GenesysWriterRoleArn": "arn:aws:iam::123456789012:role/writer",
+            "ReleaseCoolOffSeconds": "86400",
+            "Version": self.version,
+        }
+
     def output(self, name: str) -> str:
-        return self.house.evidence.name if name == "EvidenceBucket" else name
+        return self.outputs.get(name, name)
 
     def send(self, bus: str, detail_type: str, detail: Mapping[str, Any]) -> str:
         self.sent.append((bus, detail_type, detail))

@@ -55,7 +55,8 @@ def test_a_stack_that_is_well_has_every_check_passed_and_its_canary_secured(depl
 
     assert shown.exit_code == Exit.DONE
     assert shown.document["clear"] is True
-    assert _statuses(shown.document) == dict.fromkeys([*CHECKS, "parked messages"], "ok")
+    assert _statuses(shown.document) == dict.fromkeys([*CHECKS, "parked messages", "version"], "ok")
+    assert shown.page.endswith("Send a request: holdfast request my-request.json\n")
     assert [function for function, _ in deployed.invoked] == ["PreflightName"] * 3
     assert len(deployed.house.conversations.all_receipts()) == 1
 
@@ -114,3 +115,28 @@ def test_what_is_parked_is_shown_beside_it(deployed: Deployed) -> None:
     assert shown.exit_code == Exit.DONE
     assert "1 messages could not be handled" in shown.page
     assert "holdfast redrive" in shown.page
+
+
+def test_on_the_first_day_the_commands_that_are_left_are_shown_with_the_names_of_this_stack(
+    deployed: Deployed,
+) -> None:
+    deployed.found = (Finding("OAuth client", "the secret holds no client"),)
+
+    shown = run(deployed, "doctor", "check")
+
+    put, enter = shown.document["next"]
+    assert f"put-secret-value --secret-id {deployed.outputs['GenesysSecretArn']} " in put
+    assert deployed.outputs["EvidenceBucket"] in enter
+    assert deployed.outputs["GenesysWriterRoleArn"] in enter
+    assert put in shown.page
+    assert "1 check would stop a run." in shown.page
+
+
+def test_a_stack_of_another_version_is_a_warning(deployed: Deployed) -> None:
+    deployed.version = "0.0.9"
+
+    shown = run(deployed, "doctor", "check")
+
+    assert shown.exit_code == Exit.DONE
+    assert _statuses(shown.document)["version"] == "warning"
+    assert "the stack is 0.0.9, this command line" in shown.page

@@ -127,6 +127,26 @@ def test_a_command_line_that_cannot_be_read_is_an_error_of_usage() -> None:
     assert RUNNER.invoke(app, ["why"]).exit_code == Exit.USAGE
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["whi"], "Did you mean 'why'?"),
+        (["why"], "Missing argument"),
+        (["quote", "--conversations", "many"], "Invalid value for '--conversations'"),
+        (["status", "--no-such-option"], "No such option"),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_told_in_json_where_json_was_asked_for(
+    arguments: list[str], said: str
+) -> None:
+    shown = RUNNER.invoke(app, [*arguments, "--json"])
+
+    assert (shown.exit_code, shown.stdout) == (Exit.USAGE, "")
+    told = json.loads(shown.stderr)
+    assert said in told["message"]
+    assert told["exit_code"] == Exit.USAGE
+
+
 def test_who_reads_no_further_is_no_defect() -> None:
     def cut_off() -> Answer:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")

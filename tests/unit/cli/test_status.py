@@ -1,14 +1,17 @@
 """`holdfast matters` and `holdfast status`: are we done, what is missing, what is waited for."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from cli.exits import Exit
-from holdfast.domain.ids import RequestId
+from cli.pages import moment
+from holdfast.domain.ids import ReleaseId, RequestId
 from holdfast.domain.reconciliation import MEANINGS, Reason
-from holdfast.domain.states import BatchState, RequestState
-from holdfast.ports import ParkedMessage
+from holdfast.domain.release import Approval
+from holdfast.domain.states import BatchState, ReleaseState, RequestState
+from holdfast.ports import ParkedMessage, RecordFile
 from tests.events import load_event
 from tests.fakes.clock import NOON
 from tests.fakes.house import DEADLINE, MATTER, RELEASE_EXECUTION, House
@@ -244,12 +247,71 @@ def test_a_release_under_way_is_shown_with_what_it_waits_for() -> None:
 
     shown = run(house, "status", MATTER)
 
-    assert before.document["matters"][0]["release"] is None
-    assert opened_only.document["matters"][0]["release"]["waits_for"] == "its plan"
-    release = shown.document["matters"][0]["release"]
+    assert before.document["matters"][0]["releases"] == []
+    assert opened_only.document["matters"][0]["releases"][0]["waits_for"] == "its plan"
+    (release,) = shown.document["matters"][0]["releases"]
     assert (release["release_id"], release["state"]) == ("REL-1", "PLANNED")
     assert "2 of 2 conversations" in shown.page
-    assert "another person: holdfast approve, by " in shown.page
+    deadline = "2026-04-08"
+    assert f"the approval of another person, until {deadline}" in shown.page
+
+
+def test_an_approved_release_waits_for_the_end_of_its_cool_off_at_a_known_time() -> None:
+    house = _planned()
+    planned_one = house.releases.records[MATTER, ReleaseId("REL-1")]
+    approval = Approval("legal-4", planned_one.opened_at + timedelta(hours=2), "event-1")
+    house.releases.records[MATTER, ReleaseId("REL-1")] = replace(
+        planned_one, state=ReleaseState.APPROVED, approval=approval
+    )
+
+    shown = run(house, "status", MATTER)
+
+    ends = moment(approval.at + timedelta(days=1))
+    assert f"the end of the cool-off at {ends}" in shown.page
+    assert "by legal-4" in shown.page
+
+
+def test_a_release_whose_run_broke_off_says_so() -> None:
+    house = _planned()
+    house.release_runs.alive.clear()
+
+    shown = run(house, "status", MATTER)
+
+    assert "its run broke off: holdfast failures says why" in shown.page
+
+
+def test_earlier_releases_are_shown_with_what_became_of_them() -> None:
+    house = _planned()
+    first = house.releases.records[MATTER, ReleaseId("REL-1")]
+    refused = replace(first, state=ReleaseState.REFUSED, explanation="nobody approved in time")
+    house.releases.records[MATTER, ReleaseId("REL-1")] = refused
+    certificate = RecordFile("releases/M-2026-001/REL-2/certificate.json", "a" * 64, 10)
+    house.releases.records[MATTER, ReleaseId("REL-2")] = replace(
+        first,
+        release_id=ReleaseId("REL-2"),
+        state=ReleaseState.RELEASED,
+        opened_at=first.opened_at + timedelta(days=9),
+        certificate=certificate,
+    )
+
+    shown = run(house, "status", MATTER)
+
+    told = shown.document["matters"][0]["releases"]
+    assert [(one["release_id"], one["state"], one["waits_for"]) for one in told] == [
+        ("REL-1", "REFUSED", None),
+        ("REL-2", "RELEASED", None),
+    ]
+    assert "nobody approved in time" in shown.page
+    assert certificate.key in shown.page
+
+
+def _planned() -> House:
+    house = held()
+    house.seal_custody()
+    house.release_runs.alive.add(RELEASE_EXECUTION)
+    assert house.open_release().outcome == "OPENED"
+    assert house.plan_release().status == "PLANNED"
+    return house
 
 
 def test_what_the_verdict_says_besides_its_counts_is_shown() -> None:

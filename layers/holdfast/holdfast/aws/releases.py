@@ -3,7 +3,7 @@
 What nobody claims is released under the matter `-`, whose META begins with its first release.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.aws.table import Item, Table
@@ -25,6 +25,12 @@ class ReleaseRequestLedger:
         """Read the item."""
         item = self._table.get(_matter_key(matter_id), f"RELEASE#{release_id}")
         return None if item is None else _release(matter_id, release_id, item)
+
+    def of_matter(self, matter_id: MatterId) -> Sequence[ReleaseRecord]:
+        """Read all releases of the matter's partition."""
+        items = self._table.query(_matter_key(matter_id), "RELEASE#")
+        found = (_release(matter_id, ReleaseId(item["sk"].removeprefix("RELEASE#")), item) for item in items)
+        return sorted(found, key=lambda one: one.opened_at)
 
     def read(self, matter_id: MatterId, release_id: ReleaseId) -> ReleaseRecord:
         """Read the item that must be there."""
