@@ -33,6 +33,7 @@ NOT_TYPED: Mapping[str, str] = {
     "make bench": "judges nothing; tests/performance/test_large_matter.py is the smaller one that does",
     "make tamper": "tests/unit/evidence/test_tampering.py runs it with fewer changes",
     "make install": "make test installs the command line before anything else",
+    "python3.13 -m pip install": "needs a package index; make installs the same lock",
     "ARCHITECTURE=x86_64 sam build": "as sam build",
     "sam build": "needs a package index; local/build.py runs it for every world",
     "sam deploy": "needs an AWS account; local/deploy.py deploys the same template into every world",
@@ -60,7 +61,7 @@ NAMED_ONLY: Mapping[str, str] = {
     "openssl dgst -verify": "a part of what docs/package.md shows",
     "aws s3 cp --recursive": "a part of a sentence about what tools can do",
 }
-_PROGRAMS = r"(?:\.venv/bin/)?(?:holdfast|python3?|aws|sam|make|openssl|sha256sum|jq)"
+_PROGRAMS = r"(?:\.venv/bin/)?(?:holdfast|python[\d.]*|aws|sam|make|openssl|sha256sum|jq)"
 _BLOCK = re.compile(r"^( *)```(?:sh|console)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(rf"`((?:[A-Z_]+=\S+ )*{_PROGRAMS} [^`\n]+)`")
 

@@ -47,6 +47,7 @@ def reader(world: World, tmp_path_factory: pytest.TempPathFactory) -> Typist:
             **description_of(world)["environment"],
             **{upper_snake(name): value for name, value in world.outputs.items()},
             "HOLDFAST_STACK": world.stack.name,
+            "AWS_REGION": description_of(world)["environment"]["AWS_DEFAULT_REGION"],
         },
         {
             "M-2026-001": lambda: MATTER,

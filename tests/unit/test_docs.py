@@ -154,6 +154,14 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert [anchor for target, anchor in targets if anchor and anchor not in _anchors(target)] == []
 
 
+def test_every_page_is_in_the_readers_index() -> None:
+    pages = {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md"}
+
+    index = README.split("| You want to | Read |")[1].split("\n\n")[0]
+
+    assert set(re.findall(r"\]\(([^)#]+)\)", index)) == pages
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_is_named_exists(page: Path) -> None:
     folders = "cli|docs|events|functions|layers|local|statemachines|tests"

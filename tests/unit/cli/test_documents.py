@@ -3,19 +3,24 @@
 import json
 import re
 import shlex
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from cli.command_page import drawn
 from cli.exits import Exit
 from cli.main import COMMANDS, app, load
+from holdfast.domain.reconciliation import MEANINGS
+from local.outcome import print_summary
 from tests.events import load_event
 from tests.fakes.house import MATTER, RELEASE_EXECUTION, House
 from tests.fakes.story import conversation_id, held
-from tests.unit.cli.deployment import HouseDeployment
+from tests.packages import sealed_matter
+from tests.unit.cli.deployment import HouseDeployment, run
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -97,3 +102,74 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
 def test_the_tables_of_commands_and_exit_codes_are_up_to_date() -> None:
     assert drawn(PAGE) == PAGE, "run python -m cli.command_page"
     assert PAGE.count("| `holdfast ") == len(COMMANDS)
+
+
+# --- what is shown as an answer
+
+
+def _sample(page: str, command: str) -> str:
+    """Give the answer that a page shows after the block that ends with a command."""
+    blocks: list[tuple[str, str]] = re.findall(
+        r"```(?:console|sh)\n(.*?)```\s*```text\n(.*?)```", page, re.DOTALL
+    )
+    return next(answer for typed, answer in blocks if re.search(rf"{command}.*\n(?:.*\n)?$", typed))
+
+
+def _lines_without_numbers(text: str) -> set[str]:
+    """Give the headings and labels: whatever line has no digit, with its spaces made one."""
+    return {" ".join(line.split()) for line in text.splitlines() if not re.search(r"\d", line)} - {""}
+
+
+def test_status_looks_as_it_is_shown() -> None:
+    shown = _sample((ROOT / "README.md").read_text(), "holdfast status")
+
+    said = run(sealed_matter(), "status", MATTER).page
+
+    headings = _lines_without_numbers(shown)
+    assert any("recordings secured" in heading for heading in headings)
+    assert headings <= _lines_without_numbers(said)
+    assert set(re.findall(r"^ +\d+  (\w[\w ]+?)  ", shown, re.MULTILINE)) <= {
+        reason.value.replace("_", " ") for reason in MEANINGS
+    }
+
+
+def test_why_looks_as_it_is_shown(house: House) -> None:
+    shown = _sample(PAGE, "holdfast why s3")
+
+    said = run(house, "why", str(conversation_id(1))).page
+
+    headings = _lines_without_numbers(shown)
+    assert {"Matters", "Object versions"} <= headings
+    assert headings <= _lines_without_numbers(said)
+
+
+def test_a_demo_ends_as_it_is_shown(tmp_path: Path) -> None:
+    shown = (ROOT / "README.md").read_text().split("Scenario default:")[1].split("```")[0]
+    fields = ("conversations", "held_at_platform", "expected", "delivered", "secured", "explained", "missing")
+    counts = {
+        medium: dict(zip(fields, map(int, numbers.split()), strict=True))
+        for medium, numbers in re.findall(r"^ (\w[\w ]*?) {2,}((?: *\d+){7})$", shown, re.MULTILINE)
+    }
+    reasons = re.findall(r"^ +(\d+)  (\w.+)$", shown, re.MULTILINE)
+    total = counts.pop("in all")
+    summary: dict[str, Any] = {
+        "scenario": "default",
+        "verdict": "preserved",
+        "by_medium": counts,
+        "conversations": {"expected": total["conversations"], "held_at_platform": total["held_at_platform"]},
+        "recordings": total,
+        "by_reason": {name.replace(" ", "_"): int(count) for count, name in reasons},
+        "reused": {"conversations": 0},
+        "requests": [],
+        "standing_matters": [],
+        "time_s": 1,
+        "aws_calls": 1,
+        "genesys_calls": 1,
+    }
+    console = Console(width=120, record=True, file=StringIO())
+
+    print_summary(console, summary, tmp_path, [], [])
+
+    assert len(counts) == 5
+    printed = [line.rstrip() for line in console.export_text().splitlines()]
+    assert [line for line in f"Scenario default:{shown}".splitlines() if line.rstrip() not in printed] == []
