@@ -154,6 +154,27 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert [anchor for target, anchor in targets if anchor and anchor not in _anchors(target)] == []
 
 
+# Whom the documents send their readers to; no test calls them.
+HOSTS = {
+    "developer.genesys.cloud",
+    "docs.aws.amazon.com",
+    "github.com",
+    "help.mypurecloud.com",
+    "keepachangelog.com",
+    "semver.org",
+    "www.rfc-editor.org",
+}
+
+
+def test_every_outside_link_is_well_formed_and_leads_to_a_known_host_over_tls() -> None:
+    links = re.findall(r"\bhttps?://[^\s)>`\"|]+", ALL_PAGES)
+    addresses = [httpx.URL(link) for link in links if not link.startswith("http://127.0.0.1:")]
+
+    assert {address.scheme for address in addresses} == {"https"}
+    assert {address.host for address in addresses} == HOSTS
+    assert [str(address) for address in addresses if address.userinfo or address.port] == []
+
+
 def test_every_page_is_in_the_readers_index() -> None:
     pages = {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md"}
 
