@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from cli.cost_page import SIZES, drawn
@@ -151,3 +152,43 @@ def test_the_costs_are_those_of_a_quote() -> None:
 def _table(name: str) -> list[list[str]]:
     rows = TEXT.split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0].strip().splitlines()[2:]
     return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+# --- the AWS CLI's commands, which no test types where they would delete a stack
+
+
+CONTINUED = re.compile(r"\\\n\s*")
+AWS = re.compile(r"\baws (?!--)([a-z0-9]+) ([a-z0-9-]+)(.*)")
+# Options of the AWS CLI itself, and the switches that stand for a field's true or false.
+GLOBAL = {"--query", "--output"}
+SHORTHANDS = {"--max-items"}
+
+
+def aws_commands() -> list[tuple[str, str, str]]:
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL))
+    return sorted({(match[1], match[2], match[3]) for match in AWS.finditer(CONTINUED.sub(" ", blocks))})
+
+
+@pytest.mark.parametrize(("service", "operation", "rest"), aws_commands(), ids=lambda part: part[:40])
+def test_every_command_of_the_aws_cli_is_one_with_options_that_it_has(
+    service: str, operation: str, rest: str
+) -> None:
+    model = botocore.session.get_session().get_service_model(service)
+    outside_strings = re.sub(r"'[^']*'|\"[^\"]*\"", "", rest)
+    options = set(re.findall(r"(--[a-z-]+)", outside_strings)) - GLOBAL - SHORTHANDS
+
+    if operation == "wait":
+        waiter, *_ = rest.split()
+        waiters = botocore.session.get_session().create_client(
+            service, region_name="eu-central-1", aws_access_key_id="-", aws_secret_access_key="-"
+        )
+        assert waiter.replace("-", "_") in waiters.waiter_names
+        return
+    known = {botocore.xform_name(name, "-"): name for name in model.operation_names}
+    assert operation in known
+    shape = model.operation_model(known[operation]).input_shape
+    members = shape.members if shape else {}
+    taken = {f"--{botocore.xform_name(name, '-')}" for name in members}
+    taken |= {f"--no-{botocore.xform_name(name, '-')}" for name in members}
+
+    assert options <= taken
