@@ -1,6 +1,7 @@
 """Runs the gates: what must hold before anything is merged, besides the tests.
 
 `make check` runs them all, two at a time, and shows what failed at the end; `make check GATE=hosts` runs one.
+With `--table` they are listed for CONTRIBUTING.md.
 """
 
 import os
@@ -118,7 +119,25 @@ def run_all(gates: Sequence[Gate]) -> Iterable[Result]:
             yield ended.result()
 
 
+def table() -> str:
+    """Write the table of gates for CONTRIBUTING.md."""
+    rows = (f"| {gate.name} | {gate.holds} | {_by(gate)} |" for gate in GATES)
+    return "\n".join(("| Gate | What it holds | By |", "|---|---|---|", *rows))
+
+
+def _by(gate: Gate) -> str:
+    """Say whose opinion a gate is: a tool's, or that of a file of ours."""
+    tool, *arguments = gate.command
+    if tool != _PYTHON:
+        return tool.rpartition("/")[2]
+    module = arguments[1]
+    return f"`{module.replace('.', '/')}.py`" if module.startswith("local.") else f"`{arguments[-1]}`"
+
+
 def main(names: Sequence[str]) -> int:
+    if names == ["--table"]:
+        print(table())
+        return 0
     known = {gate.name: gate for gate in GATES}
     if unknown := [name for name in names if name not in known]:
         print(f"no gate {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)

@@ -53,6 +53,8 @@ NAMED_ONLY: Mapping[str, str] = {
     ".venv/bin/python -m cli": "what the launcher does; tests/unit/cli/test_main.py",
     "python -m cli.command_page": "tests/unit/cli/test_documents.py holds what it draws",
     "python -m cli.doctor_page": "tests/unit/test_docs.py holds what it draws",
+    "make mutants": "takes minutes; tests/unit/gates/test_mutants.py holds that all can be planted",
+    "make mutants GATE=logs": "as above",
     ".venv/bin/python -m pytest tests/unit/domain/test_tags.py": "what make test does, of one file",
     "python -m local.diagrams": "tests/unit/test_docs.py holds what it draws",
     "python -m local.genesys [--port N] [--scenario FILE] [--requests FILE] [--folder DIR]": "a form",

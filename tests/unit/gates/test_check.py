@@ -61,6 +61,12 @@ def test_a_gate_that_does_not_exist_is_an_error(capsys: pytest.CaptureFixture[st
     assert "no gate gait; there are format, " in capsys.readouterr().err
 
 
+def test_the_documented_gates_are_those_that_run() -> None:
+    written = (check.ROOT / "CONTRIBUTING.md").read_text()
+
+    assert f"<!-- gates -->\n{check.table()}\n<!-- /gates -->" in written
+
+
 def test_every_gate_says_what_it_holds() -> None:
     assert len({one.name for one in GATES}) == len(GATES)
     assert all(one.holds and one.command for one in GATES)
