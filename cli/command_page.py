@@ -1,10 +1,11 @@
-"""Draws the tables of docs/command-line.md anew: `python -m cli.command_page`, after `cli.main` changed."""
+"""Draws the tables of docs/command-line.md anew: `python -m cli.command_page`."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from cli.exits import MEANINGS
 from cli.main import COMMANDS
+from cli.quote import PRICES, PRICES_OF
 
 PAGE = Path(__file__).parents[1] / "docs/command-line.md"
 
@@ -14,7 +15,12 @@ def drawn(page: str) -> str:
     exits = (f"| {int(code)} | {meaning} |" for code, meaning in MEANINGS.items())
     commands = (f"| `holdfast {name}` | {entry.summary} |" for name, entry in COMMANDS.items())
     page = replaced(page, "exits", ["| Code | Meaning |", "|---|---|", *exits])
-    return replaced(page, "commands", ["| Command | What it does |", "|---|---|", *commands])
+    page = replaced(page, "commands", ["| Command | What it does |", "|---|---|", *commands])
+    prices = (
+        f"| {name} | {price.dollars:.10f}".rstrip("0") + f" | {price.unit} |"
+        for name, price in PRICES.items()
+    )
+    return replaced(page, "prices", [f"| {PRICES_OF} | $ | a |", "|---|---:|---|", *prices])
 
 
 def replaced(page: str, name: str, lines: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """The one way in which a command fails: a sentence, what was expected and found, what to do, an exit code."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,17 @@ from cli.exits import Exit
 from holdfast.doctor.explanation import Layer
 from holdfast.errors import AwsRefused, HoldfastError, TransientError
 
+# Who asks is not known, or not any more; what AWS says then names neither a person nor an action.
+_CREDENTIALS: Mapping[str, str] = {
+    "ExpiredToken": "log in to AWS again, then repeat the command",
+    "ExpiredTokenException": "log in to AWS again, then repeat the command",
+    "RequestExpired": "log in to AWS again; if that does not help, set this machine's clock",
+    "InvalidClientTokenId": "log in to AWS again, or give --profile: these credentials are not known",
+    "UnrecognizedClientException": "log in to AWS again, or give --profile: these credentials are not known",
+    "InvalidAccessKeyId": "log in to AWS again, or give --profile: these credentials are not known",
+    "SignatureDoesNotMatch": "check the secret of these credentials, and this machine's clock",
+    "RequestTimeTooSkewed": "set this machine's clock: it is more than a few minutes off",
+}
 _DEBUG = "set HOLDFAST_TRACEBACK=1 to see where, and report it"
 
 
@@ -124,7 +136,9 @@ def _of_aws(failure: Exception) -> Refusal | None:
             Exit.TRY_AGAIN if is_busy else Exit.NOT_CONNECTED,
             advice="try again in a moment"
             if is_busy
-            else "read who was denied which action on what; --profile chooses other credentials",
+            else _CREDENTIALS.get(
+                code, "read who was denied which action on what; --profile chooses other credentials"
+            ),
         )
     if isinstance(failure, said.EndpointConnectionError | said.HTTPClientError):
         return Refusal(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from math import ceil
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import RenderableType
@@ -23,13 +23,30 @@ from holdfast.domain.states import BatchState
 from holdfast.ports import BatchRecord
 from holdfast.steps.files import BatchFiles
 
-# Counted units times AWS's list prices of us-east-1, first tier, without the free tier. They change: an
-# estimate, not an offer.
-S3_WRITE, S3_READ = 5.00e-6, 0.40e-6  # dollars a request
-LEDGER_WRITE, LEDGER_READ = 0.625e-6, 0.125e-6  # a unit, on demand
-LAMBDA_GB_S = 13.3334e-6  # arm64
-TRANSITION = 25e-6
-STORAGE_GB_MONTH = 0.023
+
+class Price(NamedTuple):
+    """What AWS asks for one unit, in dollars."""
+
+    dollars: float
+    unit: str
+
+
+# They change, and differ by region: an estimate, not an offer.
+# Source: AWS's price lists of S3, DynamoDB, Lambda and Step Functions for us-east-1, first tier, the free tier
+# left out: the page of Step Functions itself, the others as public pages quote them (read 2026-11-21).
+PRICES: Mapping[str, Price] = {
+    "S3 write": Price(5.00e-6, "request that writes or lists"),
+    "S3 read": Price(0.40e-6, "request that reads"),
+    "S3 storage": Price(0.023, "GB and month, class Standard"),
+    "DynamoDB write": Price(0.625e-6, "write unit, on demand"),
+    "DynamoDB read": Price(0.125e-6, "read unit, on demand"),
+    "Lambda": Price(13.3334e-6, "GB-second, arm64"),
+    "Step Functions": Price(25e-6, "state transition"),
+}
+PRICES_OF = "us-east-1, first tier, without the free tier, read 2026-11-21"
+S3_WRITE, S3_READ, STORAGE_GB_MONTH, LEDGER_WRITE, LEDGER_READ, LAMBDA_GB_S, TRANSITION = (
+    price.dollars for price in PRICES.values()
+)
 # What the arrival path uses for one object: lock, tag; GET; receipt with its index; a query in common; and
 # an instance of one vCPU secures some 370 objects a second.
 OBJECT_S3_WRITES, OBJECT_S3_READS, OBJECT_LEDGER_WRITES, OBJECT_LEDGER_READS = 2, 1, 2, 0.5
@@ -202,7 +219,7 @@ def quote(
 
 def _fixed_assumptions() -> dict[str, str]:
     return {
-        "prices": "AWS's list prices of us-east-1, first tier; no free tier, no logs, no transfer",
+        "prices": f"AWS's list prices of {PRICES_OF}; no logs, no transfer",
         "vendor's requests": f"{REQUESTS_PER_MINUTE} a minute and client, as the vendor's limits page says",
         "vendor's jobs": f"{JOBS_AT_ONCE} at once in an organisation, {BATCH_SIZE:,} conversations each",
         "platform's protection": f"{PROTECTION_CAP:,} conversations at once; the rest stand on the S3 lock",
@@ -262,6 +279,7 @@ def _document(units: Units, assumptions: Mapping[str, str]) -> dict[str, Any]:
         "hours": {name: None if took is None else round(took, 4) for name, took in needed.items()},
         "hours_at_least": round(max(took for took in needed.values() if took is not None), 4),
         "assumptions": dict(assumptions),
+        "prices": {name: price._asdict() for name, price in PRICES.items()},
     }
 
 

@@ -254,6 +254,24 @@ def test_what_aws_refuses_is_a_sentence_and_an_exit_code(code: str, exit_code: E
     assert refusal.advice
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("ExpiredToken", "log in to AWS again"),
+        ("UnrecognizedClientException", "give --profile"),
+        ("RequestTimeTooSkewed", "set this machine's clock"),
+        ("AccessDenied", "read who was denied which action on what"),
+    ],
+)
+def test_who_asks_without_valid_credentials_is_told_to_log_in_and_not_to_ask_for_permissions(
+    code: str, advice: str
+) -> None:
+    refusal = explain(ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks"))
+
+    assert refusal.exit_code == Exit.NOT_CONNECTED
+    assert advice in refusal.advice
+
+
 # --- the locks: one suite for the fake and the real one
 
 
