@@ -32,8 +32,8 @@ class Price(NamedTuple):
 
 
 # They change, and differ by region: an estimate, not an offer.
-# Source: AWS's price lists of S3, DynamoDB, Lambda and Step Functions for us-east-1, first tier, the free tier
-# left out: the page of Step Functions itself, the others as public pages quote them (read 2026-11-21).
+# Source: AWS's price lists of S3, DynamoDB, Lambda and Step Functions: the page of Step Functions itself, the
+# others as public pages quote them (read 2026-11-21).
 PRICES: Mapping[str, Price] = {
     "S3 write": Price(5.00e-6, "request that writes or lists"),
     "S3 read": Price(0.40e-6, "request that reads"),

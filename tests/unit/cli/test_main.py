@@ -156,16 +156,34 @@ def test_who_reads_no_further_is_no_defect() -> None:
     assert (shown.exit_code, shown.output) == (Exit.NO, "")
 
 
-def test_a_shell_completes_commands_without_loading_any() -> None:
-    completing = {"_HOLDFAST_COMPLETE": "complete_bash", "COMP_WORDS": "holdfast re", "COMP_CWORD": "1"}
+def completed(shell: str, typed: str) -> str:
+    """Ask as the script of that shell does; the command line was typed up to here."""
+    asked = {
+        "_HOLDFAST_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split()) - 1),
+        "_TYPER_COMPLETE_ARGS": typed,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
     path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/holdfast'}"}
+    command = [sys.executable, "-c", "import cli.main; cli.main.run()"]
+    return subprocess.run(
+        command, cwd=ROOT, env=path | asked, capture_output=True, text=True, check=False
+    ).stdout
 
-    told = subprocess.run(
-        [sys.executable, "-c", "import cli.main; cli.main.run()"],
-        cwd=ROOT, env=path | completing, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
-    assert set(told.stdout.split()) == {name for name in COMMANDS if name.startswith("re")}
+def test_a_shell_completes_commands() -> None:
+    told = completed("bash", "holdfast re").split()
+
+    assert set(told) == {name for name in COMMANDS if name.startswith("re")}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_completes_the_options_of_a_command(shell: str) -> None:
+    told = completed(shell, "holdfast status --fo")
+
+    assert "--follow" in told
+    assert "--json" not in told
 
 
 def test_help_is_folded_to_the_terminal_and_not_to_the_source() -> None:
