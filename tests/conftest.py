@@ -1,6 +1,6 @@
 """What tests share: above all the embedded world, which starts once for all that need it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from local.genesys.scenario import SCENARIOS
 from local.world import World
+from tests import measured
 
 
 class OneWorld(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -24,6 +25,23 @@ class OneWorld(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneWorld:
     """Share the tests out among the workers of `make test`."""
     return OneWorld(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Measure what is measured when it is imported, and no other module."""
+    measured.import_measured()
+    with measured.unmeasured():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure the tests that count."""
+    if item.nodeid.startswith(measured.BY):
+        return (yield)
+    with measured.unmeasured():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from holdfast.domain.pacing import WINDOW_US, pace_of
 from holdfast.errors import PlatformThrottled
 from holdfast.genesys.budget import Budget, PacedTransport, Reservation
 
@@ -91,20 +88,6 @@ def test_an_hour_of_work_spends_the_limit_and_never_exceeds_it_in_any_minute(wor
 
     assert most_in_a_minute(calls) <= 300
     assert len(calls) >= 0.95 * 300 * 60
-
-
-@given(allowed=st.integers(1, 10_000))
-def test_no_window_of_a_minute_can_hold_more_than_the_platform_allows(allowed: int) -> None:
-    pace = pace_of(allowed)
-
-    most = (WINDOW_US - 1 + pace.tolerance_us) // pace.interval_us + 1
-
-    assert most <= max(allowed, 2)  # under two calls a minute there is nothing left to cut
-
-
-@given(allowed=st.integers(60, 10_000))
-def test_at_least_nineteen_twentieths_of_a_limit_are_used(allowed: int) -> None:
-    assert 60 * WINDOW_US / pace_of(allowed).interval_us >= 0.93 * 60 * allowed
 
 
 def test_a_limit_the_platform_states_is_learned_and_shared() -> None:
