@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -69,7 +69,14 @@ from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.seals import Folder, PublicKey, SealedLog
 from holdfast.domain.standing import Course
-from holdfast.domain.states import BatchState, PlatformHold, ReleaseState, RequestState
+from holdfast.domain.states import (
+    RELEASE_MOVES,
+    STANDING_MOVES,
+    BatchState,
+    PlatformHold,
+    ReleaseState,
+    RequestState,
+)
 from holdfast.errors import HoldfastError
 from holdfast.evidence.seal import Segment, seal_statement
 from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
@@ -96,6 +103,7 @@ from holdfast.ports import (
     StandingMatter,
     SweepSource,
 )
+from holdfast.steps import confirm_holds, place_holds
 from local.diagrams import redrawn
 from local.genesys.access import FULL
 from local.genesys.clock import ManualClock
@@ -551,6 +559,48 @@ def test_the_buckets_are_described_with_their_folders_and_their_writers() -> Non
             assert set(code(row[2])) == wiring.writers(bucket) - {GENESYS_CLOUD}
         lifters = set(code(row[3])) & template["Resources"].keys()
         assert lifters == ({"LiftHolds"} if bucket == "EvidenceBucket" else set())
+
+
+def _states(machine: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for state in machine["States"].values():
+        yield state
+        yield from _states(state.get("ItemProcessor", {"States": {}}))
+
+
+def test_who_retries_what_is_what_workflows_queues_and_steps_say() -> None:
+    machines = [json.loads(path.read_text()) for path in (ROOT / "statemachines").glob("*.asl.json")]
+    retries = [retry for one in machines for state in _states(one) for retry in state.get("Retry", ())]
+    arrivals = read_template(ROOT / "template.yaml")["Resources"]["ArrivalQueue"]["Properties"]
+    rows = table(ARCHITECTURE, "retries")
+    hows = {trouble: re.findall(r"\d+", how) for trouble, _, how in rows}
+
+    assert {
+        (retry["MaxAttempts"], retry["IntervalSeconds"], retry["MaxDelaySeconds"]) for retry in retries
+    } == {tuple(map(int, hows[row[0]])) for row in rows if row[1] == "the workflow's Retry"}
+    assert {retry["BackoffRate"] for retry in retries} == {2, 1.5}
+    assert arrivals["RedrivePolicy"]["maxReceiveCount"] == int(hows["an arrival that fails"][0])
+    assert arrivals["VisibilityTimeout"] == 30 * 60
+    assert hows["conflict while protecting"][0] == str(place_holds.MAX_CONFLICTS)
+    assert hows["a protection that does not show"] == [
+        str(confirm_holds.MAX_LOOKS), str(confirm_holds.LOOK_AGAIN_S)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "moves", "anew"),
+    [
+        ("HoldReleaseRequested", RELEASE_MOVES, set()),
+        ("StandingMatterOpened", STANDING_MOVES, {"CLOSED OPEN"}),
+    ],
+)
+def test_the_pictures_of_states_are_the_tables_moves(
+    first: str, moves: Mapping[str, Iterable[str]], anew: set[str]
+) -> None:
+    picture = next(block for block in blocks(ARCHITECTURE, "mermaid") if f"OPEN: {first}" in block)
+
+    drawn = {" ".join(arrow) for arrow in re.findall(r"^ +(\w+) --> (\w+):", picture, re.MULTILINE)}
+
+    assert drawn == {f"{state} {following}" for state, after in moves.items() for following in after} | anew
 
 
 OTHER = ConversationId("0a6f0d1e-0000-4000-8000-000000000004")
