@@ -33,7 +33,7 @@ from holdfast.aws.slots import SlotLedger
 from holdfast.aws.standing import StandingLedger
 from holdfast.aws.sweeps import SweepLedger
 from holdfast.aws.table import Table, from_wire
-from holdfast.contracts.request import DiscoveryRequest
+from holdfast.contracts.request import MAX_LISTED_IDS, DiscoveryRequest
 from holdfast.contracts.standing import StandingMatterOpened
 from holdfast.doctor.checks import CHECKS
 from holdfast.doctor.explain import explain
@@ -68,7 +68,7 @@ from holdfast.domain.release import Approval
 from holdfast.domain.reuse import ExportTerms, SecuredExport
 from holdfast.domain.scope import Conversation, Scope
 from holdfast.domain.seals import Folder, PublicKey, SealedLog
-from holdfast.domain.standing import Course
+from holdfast.domain.standing import LONGEST, Course
 from holdfast.domain.states import (
     RELEASE_MOVES,
     STANDING_MOVES,
@@ -78,7 +78,10 @@ from holdfast.domain.states import (
     RequestState,
 )
 from holdfast.errors import HoldfastError
+from holdfast.evidence.report import MOST_ROWS, PRINTED_ROWS
 from holdfast.evidence.seal import Segment, seal_statement
+from holdfast.genesys.compliance.exports import ComplianceExportJobs
+from holdfast.genesys.compliance.holds import LegalHolds
 from holdfast.genesys.platform.exports import BulkExportJobs, RecordingMetadataCatalogue
 from holdfast.genesys.platform.holds import DeletionProtection
 from holdfast.genesys.platform.retention import RetentionSchedule
@@ -104,6 +107,9 @@ from holdfast.ports import (
     SweepSource,
 )
 from holdfast.steps import confirm_holds, place_holds
+from holdfast.steps.pool import THREADS
+from holdfast.steps.seal_custody import PART_CONVERSATIONS
+from holdfast.steps.seal_matter import SEGMENT_ENTRIES
 from local.diagrams import redrawn
 from local.genesys.access import FULL
 from local.genesys.clock import ManualClock
@@ -116,9 +122,9 @@ from local.wiring_pictures import Wiring
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-GENESYS, ARCHITECTURE, CUSTODY, DOCTOR, DEPLOY, EVENTS = (
+GENESYS, ARCHITECTURE, CUSTODY, DOCTOR, DEPLOY, EVENTS, PACKAGE = (
     (ROOT / f"docs/{name}.md").read_text()
-    for name in ("genesys", "architecture", "custody", "doctor", "deploy", "events")
+    for name in ("genesys", "architecture", "custody", "doctor", "deploy", "events", "package")
 )
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 ALL_PAGES = "".join(page.read_text() for page in PAGES)
@@ -733,6 +739,43 @@ def test_every_item_of_the_ledger_is_documented_with_its_key_and_attributes() ->
         (code(pk)[0], code(sk)[0]): set(code(attributes))
         for _, pk, sk, attributes in table(ARCHITECTURE, "ledger")
     }
+
+
+# --- numbers in prose
+
+HASHED_AT_ONCE_MIB = (
+    int(
+        read_template(ROOT / "template.yaml")["Globals"]["Function"]["Environment"]["Variables"][
+            "HASH_LIMIT_BYTES"
+        ]
+    )
+    >> 20
+)
+# What a page says, with the number in its place, and where the number stands in the program.
+NUMBERS = [
+    (GENESYS, r"A job takes ([\d,]+) conversations at most", ComplianceExportJobs.most_conversations),
+    (GENESYS, r"acknowledged, ([\d,]+) conversations a call", LegalHolds.chunk_size),
+    (DEPLOY, r"conversations per export job, at most ([\d,]+)", BulkExportJobs.most_conversations),
+    (EVENTS, r"Genesys user ids \(UUID, lower case\), at most ([\d,]+)", MAX_LISTED_IDS),
+    (EVENTS, r"exactly these, at most ([\d,]+)", MAX_LISTED_IDS),
+    (EVENTS, r"`hours`, 1 to ([\d,]+)", LONGEST // timedelta(hours=1)),
+    (EVENTS, r"`days`, 1 to ([\d,]+)", LONGEST // timedelta(days=1)),
+    (ARCHITECTURE, r"many chunks of ([\d,]+) per call", DeletionProtection.chunk_size),
+    (ARCHITECTURE, r"receipts each, in ([\d,]+) threads", THREADS),
+    (ARCHITECTURE, r"over ([\d,]+) MiB", HASHED_AT_ONCE_MIB),
+    (CUSTODY, r"of more than some ([\d,]+) conversations", PART_CONVERSATIONS),
+    (CUSTODY, r"several segments of some ([\d,]+) entries", SEGMENT_ENTRIES),
+    (CUSTODY, r"absent if over ([\d,]+) MiB", HASHED_AT_ONCE_MIB),
+    (PACKAGE, r"The report lists ([\d,]+) objects", MOST_ROWS),
+    (PACKAGE, r"objects and prints ([\d,]+)", PRINTED_ROWS),
+]
+
+
+@pytest.mark.parametrize(("page", "said", "meant"), NUMBERS, ids=[said for _, said, _ in NUMBERS])
+def test_a_number_in_prose_is_the_programs(page: str, said: str, meant: int) -> None:
+    (number,) = re.findall(said, page)
+
+    assert int(number.replace(",", "")) == meant
 
 
 # --- docs/custody.md
