@@ -21,6 +21,7 @@ from holdfast.domain.states import ReleaseState
 
 _WORKFLOWS: Mapping[str, str] = {
     "preserve_matter": "PreserveMatterArn",
+    "apply_legal_hold": "ApplyLegalHoldArn",
     "keep_standing_matter": "KeepStandingMatterArn",
     "settle_exception": "SettleExceptionArn",
     "release_hold": "ReleaseHoldArn",
@@ -53,7 +54,8 @@ class Failure:
         return next(iter(self._told("approved_by", "decided_by", "requested_by").values()), None)
 
     def _told(self, *names: str) -> dict[str, str]:
-        detail = self.run.event.get("detail")
+        # Who starts apply_legal_hold gives it the ids themselves.
+        detail = self.run.event.get("detail", self.run.event)
         told = detail if isinstance(detail, dict) else {}
         return {name: str(told[name]) for name in names if name in told}
 
@@ -122,7 +124,12 @@ def _judged(deployment: Deployment, workflow: str, run: FailedRun) -> Failure:
 
 def _send_again(deployment: Deployment, chosen: list[Failure]) -> Answer:
     for one in chosen:
-        if one.run.error in _USELESS_AGAIN or not one.run.event.get("detail"):
+        if not one.run.event.get("detail"):
+            raise NotAccepted(
+                f"run {one.run.name} was not started by an event",
+                advice="a run that protects is asked for again by: holdfast sweep protection",
+            )
+        if one.run.error in _USELESS_AGAIN:
             raise NotAccepted(
                 f"the event of run {one.run.name} would be refused again", found=one.run.cause,
                 advice="correct it, and send the corrected one: holdfast failures RUN --json has it whole",

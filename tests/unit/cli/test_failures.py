@@ -80,7 +80,8 @@ def test_a_failure_is_over_once_the_request_has_its_verdict(now: RequestState, e
 def test_every_workflow_that_an_event_starts_is_looked_at_and_the_youngest_failure_comes_first() -> None:
     deployment = HouseDeployment(House())
     outputs = (
-        "PreserveMatterArn", "KeepStandingMatterArn", "SettleExceptionArn", "ReleaseHoldArn",
+        "PreserveMatterArn", "ApplyLegalHoldArn", "KeepStandingMatterArn", "SettleExceptionArn",
+        "ReleaseHoldArn",
         "ApproveReleaseArn",
     )  # fmt: skip
     for age, output in enumerate(outputs):
@@ -130,6 +131,19 @@ def test_an_event_that_is_itself_at_fault_is_not_sent_again(error: str) -> None:
     assert shown.exit_code == Exit.REFUSED
     assert "correct it" in shown.errors
     assert deployment.sent_again == []
+
+
+def test_a_run_that_protects_is_told_with_its_matter_and_asked_for_in_another_way() -> None:
+    deployment = HouseDeployment(House())
+    failed = failed_run("hold-1", {"matter_id": MATTER, "request_id": REQUEST, "early": True})
+    deployment.executions.failures["ApplyLegalHoldArn"] = [failed]
+
+    told = run(deployment, "failures")
+    again = run(deployment, "failures", "hold-1", "--again")
+
+    assert f"{MATTER}  {REQUEST}" in told.page
+    assert (again.exit_code, deployment.sent_again) == (Exit.REFUSED, [])
+    assert "holdfast sweep protection" in again.errors
 
 
 def test_nothing_is_sent_again_that_nobody_named(deployment: HouseDeployment) -> None:
