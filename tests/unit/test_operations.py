@@ -173,6 +173,10 @@ def aws_commands() -> list[tuple[str, str, str]]:
 def test_every_command_of_the_aws_cli_is_one_with_options_that_it_has(
     service: str, operation: str, rest: str
 ) -> None:
+    if service == "s3":
+        assert operation in {"ls", "cp", "sync"}  # commands of the CLI's own, over several operations
+        return
+    service = {"s3api": "s3"}.get(service, service)
     model = botocore.session.get_session().get_service_model(service)
     outside_strings = re.sub(r"'[^']*'|\"[^\"]*\"", "", rest)
     options = set(re.findall(r"(--[a-z-]+)", outside_strings)) - GLOBAL - SHORTHANDS
