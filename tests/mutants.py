@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from local.gates.secrets import files
+from local.gates import files
 
 type Files = dict[str, str]
 type Plant = Callable[[Files], None]
@@ -154,6 +154,8 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
         ),
         "another library that calls": add(STEP, "\n\nimport urllib.request\n"),
         "a scenario that names a host": add("local/demo.py", "\n\nURL = f'http://{scenario.host}:80/'\n"),
+        "a deployment that names a host": within("  GenesysBaseUrl:", 'Default: ""', "Default: https://x.de"),
+        "an address in a script": add("Makefile", "\nfetch:\n\tcurl -O https://company.example/x.tar.gz\n"),
         "a queue that a message names": swap(
             f"{PROGRAM}/aws/queues.py", "QueueUrl=self\\._queue_url", "QueueUrl=body"
         ),
@@ -174,6 +176,7 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
     },
     "secrets": {
         "a password in a module": add("cli/why.py", '\n\nclient_secret = "q7ZxP2' + 'mV9rT4kLw8"\n'),
+        "a token in a test": add("tests/events.py", "\n\naccess_tok" + 'en = "abcdefg12345"\n'),
         "a password in the template": within(
             "Parameters:", "", "  ClientSecret: {Default: q7ZxP2" + "mV9rT4kLw8}\n"
         ),
@@ -210,6 +213,8 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
         "locked by range": swap(TESTED, "\\nhttpx==", "\nhttpx>="),
         "locked without hashes": swap(TESTED, "(\\nhttpx==\\S+) (\\\\\\n +--hash\\S+ ?)+", "\\1"),
         "shipped and not tested": swap(SHIPPED, "\\nhttpx==0\\.28\\.1", "\nhttpx==0.28.0"),
+        "a list of requirements besides": add("functions/preflight/requirements.txt", "rfc8785\n"),
+        "an installation without hashes": swap("layers/dependencies/Makefile", "--require-hashes ", ""),
         "locked, and not installed": lock("requirements/aws.txt", "gnuish"),
     },
     "architecture": {
@@ -230,6 +235,7 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
         "a download address": swap(
             "pyproject.toml", "\\[project\\]", "# https://files.pytho" + "nhosted.org/x\n[project]"
         ),
+        "bandit, silenced altogether": add("cli/why.py", "\nx = 1  # no" + "sec\n"),
         "a home on somebody's machine": add("docs/custody.md", "\nSee /ho" + "me/somebody/holdfast.\n"),
     },
     "cfn-lint": {

@@ -11,9 +11,11 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from local.gates import conclude
+from local.gates import conclude, files
 from local.gates.sources import Sources, assigned, name_of, read, shape, texts
+from local.template import parse_template
 
 PROGRAM = "layers/holdfast/holdfast/"
 REGIONS = f"{PROGRAM}genesys/regions.py"
@@ -22,6 +24,7 @@ TRANSPORT = f"{PROGRAM}genesys/transport.py"
 VENDOR = re.compile(
     r"api(\.[a-z0-9]+)?\.(mypurecloud\.(com|com\.au|de|ie|jp)|pure\.cloud|us-gov-pure\.cloud|eusc-pure\.cloud)"
 )
+LOOPBACK_OR_NOTHING = r"^(http://127\.0\.0\.1:\d{1,5})?$"
 LOOPBACK = re.compile(r"http://127\.0\.0\.1:(\{\}|[0-9]+)(/.*)?")
 # Addresses that are shown, or recognised, and never called.
 ADDRESSES = {
@@ -56,6 +59,9 @@ WORDS = {
         ("cli/lost_events.py", "self._url"),
     },
 }
+# Who makes clients; and in the embedded world, which is all on loopback.
+MAKERS = {BOOTSTRAP, "local/interference.py", "local/genesys/inprocess.py"}
+OPENED = {"f'{self.url}/_holdfast/{what}'", "f'{self.url}/_ministack/ready'"}
 HOSTS_OF = {
     "hosts_of(settings().text('GENESYS_REGION'), settings().values.get('GENESYS_BASE_URL', ''))",
     "hosts_of(self.values.get('GENESYS_REGION', ''), self.values.get('GENESYS_BASE_URL', ''))",
@@ -68,11 +74,11 @@ PUTS_TOGETHER = {"urlunsplit", "urlunparse", "urljoin"}
 CALLS = {"delete", "get", "head", "options", "patch", "post", "put", "request", "send", "stream"}
 MAKES = {"AsyncClient", "AsyncHTTPTransport", "Client", "HTTPTransport", "Request", "URL", *CALLS}
 _SPEAKERS = {"api", "client", "http", "login", "transport"}
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|^//|://|\bhttps?:", re.IGNORECASE)
-_NOT_HTTP = re.compile(r"(s3|unix|arn)://[^/{]*(\{\})?(?!.*://)")
+_SCHEME = re.compile(r"\b(https?|ftp|wss?)(:/|:$)|(\{\}|%s)://|^:?//", re.IGNORECASE)
 _HOST = re.compile(
     r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*\.(com|net|org|io|cloud|dev|ie|de|jp|au|eu|uk|us)(:[0-9]+)?"
 )
+_SCRIPT = re.compile(r"(^|/)Makefile$|\.(sh|mk|txt|toml)$|^\.(ci|github)/")
 _PATH = re.compile(r"/(api/v2|oauth)/")
 
 
@@ -93,8 +99,8 @@ def _module(path: str, tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
         yield from _worded(path, node)
         if not path.startswith("local/"):
             yield from _libraries(node)
-            if path != BOOTSTRAP and id(node) not in annotations and _makes_a_client(node):
-                yield node, f"{ast.unparse(node)}: clients are made in bootstrap alone"
+        if path not in MAKERS and id(node) not in annotations and _makes_a_client(node):
+            yield node, f"{ast.unparse(node)}: clients are made in bootstrap alone"
     if path == REGIONS:
         yield from _vendor(tree)
     if path.startswith(f"{PROGRAM}genesys/"):
@@ -106,7 +112,7 @@ def _addresses(path: str, tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
     for node, found in texts(tree):
         if (path, found) in ADDRESSES or (is_local and LOOPBACK.fullmatch(found)):
             continue
-        if _SCHEME.search(found) and not _NOT_HTTP.match(found):
+        if _SCHEME.search(found):
             yield node, f"an address, {found!r}: hosts stand in genesys/regions.py alone"
         elif path != REGIONS and not is_local and _HOST.fullmatch(found):
             yield node, f"a host, {found!r}: hosts stand in genesys/regions.py alone"
@@ -145,7 +151,11 @@ def _worded(path: str, node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
         said = ast.unparse(node.value)
         if (path, said) not in WORDS[node.arg]:
             yield node.value, f"{node.arg}={said}: a host is the region's, an endpoint or a queue a setting"
-    if isinstance(node, ast.Call) and name_of(node.func) == "hosts_of" and ast.unparse(node) not in HOSTS_OF:
+    if not isinstance(node, ast.Call):
+        return
+    opened = [ast.unparse(one) for one in node.args[:1]] if name_of(node.func) == "urlopen" else []
+    yield from ((node, f"opens {one}: that is not the embedded world") for one in opened if one not in OPENED)
+    if name_of(node.func) == "hosts_of" and ast.unparse(node) not in HOSTS_OF:
         yield node, f"{ast.unparse(node)}: the vendor's region is a setting of the stack"
 
 
@@ -171,8 +181,8 @@ def _makes_a_client(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
-        and node.value.id == "httpx"
-        and node.attr in MAKES
+        and node.value.id in {"httpx", "requests"}
+        and node.attr in (MAKES if node.value.id == "httpx" else MAKES - {"get"})  # `requests` may be ours
     )
 
 
@@ -220,5 +230,27 @@ def _begins(node: ast.expr, values: Mapping[str, Sequence[ast.expr]]) -> bool:
             return False
 
 
+def in_template(text: str) -> Iterator[str]:
+    """Name every parameter of the template by which a deployment could name a host."""
+    for name, parameter in parse_template(text).get("Parameters", {}).items():
+        given = parameter.get("Default"), parameter.get("AllowedPattern")
+        if re.search(r"(Url|Uri|Host|Endpoint|Domain)$", name) and given != ("", LOOPBACK_OR_NOTHING):
+            yield f"template.yaml: {name} is empty by default, and may be {LOOPBACK_OR_NOTHING} alone"
+
+
+def in_scripts(texts: Mapping[str, str]) -> Iterator[str]:
+    """Name every address in what builds, installs and deploys: nothing is fetched by address."""
+    for path, text in texts.items():
+        for number, line in enumerate(text.splitlines(), start=1):
+            if _SCRIPT.search(path) and re.search(r"(https?|ftp|git\+\w+)://", line):
+                yield f"{path}:{number}: an address in a script: what is fetched comes from a package index"
+
+
+def main() -> Iterator[str]:
+    yield from faults(read("functions", "layers", "cli", "local"))
+    yield from in_template(Path("template.yaml").read_text())
+    yield from in_scripts({name: Path(name).read_text(errors="replace") for name in files()})
+
+
 if __name__ == "__main__":
-    conclude(faults(read("functions", "layers", "cli", "local")))
+    conclude(main())

@@ -36,7 +36,8 @@ SECRET_PAIRS = {
 WHOLE = {"event", "detail", "document", "message", "record", "request", "response", "answer", "content"}
 LOGGING = {"logging", "loguru", "structlog", "warnings", "traceback", "aws_lambda_powertools"}
 SAYS = {
-    "append_keys", "critical", "debug", "error", "exception", "fatal", "info", "log", "print_exc", "warning",
+    "add_dimension", "add_metadata", "append_keys", "critical", "debug", "error", "exception", "fatal",
+    "info", "log", "print_exc", "warning",
 }  # fmt: skip
 TELLS = {"note", "warn"}
 CONVERTS = {
@@ -82,21 +83,27 @@ class _Line:
     def faults(self, node: ast.AST) -> Iterator[str]:
         if self.path.startswith(("functions/", "layers/")) and self.path != OBSERVABILITY:
             yield from _loggers(self.path, node)
-        if isinstance(node, ast.Raise) and node.exc:
-            yield from self._said("an error", node.exc)
-        elif isinstance(node, ast.Call):
-            name, receiver = name_of(node.func), name_of(getattr(node.func, "value", None)).lstrip("_")
-            if name in TELLS and receiver != "warnings":
-                yield from _told(node, self.keys)
-                yield from self._said("telemetry", node)
-            elif name in SAYS and receiver in {"log", "logger", "logging", "metrics", "traceback"}:
-                yield from self._said("a log line", node)
-                if any(isinstance(one, ast.JoinedStr | ast.BinOp) for one in node.args):
-                    yield "a log line is a constant event"
-            elif name == "print" or (name == "write" and receiver in {"stdout", "stderr"}):
-                yield from self._said("what is printed", node)
-            elif name in self.errors or name == "add_note":
-                yield from self._said("an error", node)
+        match node:
+            case ast.keyword(arg="log_event"):
+                yield "log_event: an event is never logged as it came"
+            case ast.Assert(msg=ast.expr() as said) | ast.Raise(exc=ast.expr() as said):
+                yield from self._said("an error", said)
+            case ast.Call():
+                yield from self._called(node)
+
+    def _called(self, node: ast.Call) -> Iterator[str]:
+        name, receiver = name_of(node.func), name_of(getattr(node.func, "value", None)).lstrip("_")
+        if name in TELLS and receiver != "warnings":
+            yield from _told(node, self.keys)
+            yield from self._said("telemetry", node)
+        elif name in SAYS and receiver in {"log", "logger", "logging", "metrics", "traceback"}:
+            yield from self._said("a log line", node)
+            if any(isinstance(one, ast.JoinedStr | ast.BinOp) for one in node.args):
+                yield "a log line is a constant event"
+        elif name == "print" or (name == "write" and receiver in {"stdout", "stderr"}):
+            yield from self._said("what is printed", node)
+        elif name in self.errors or name == "add_note":
+            yield from self._said("an error", node)
 
     def _said(self, where: str, call: ast.expr) -> Iterator[str]:
         for one in _arguments(call):

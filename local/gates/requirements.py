@@ -5,6 +5,7 @@
 3. What is locked is wanted by something.
 4. What is locked is installed in that version.
 5. What is shipped is what was tested: its versions are those of the tests.
+6. Nothing is installed besides: no other lists of requirements, and no pip that asks for no hashes.
 """
 
 import re
@@ -19,7 +20,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from local.gates import conclude
+from local.gates import conclude, files
 
 SHIPPED = "layers/dependencies/requirements.txt"
 TESTED = "requirements/dev.txt"
@@ -30,6 +31,10 @@ MACHINES: Sequence[Mapping[str, str]] = (
     {"sys_platform": "darwin", "os_name": "posix", "platform_system": "Darwin", "platform_machine": "arm64"},
     {"sys_platform": "linux", "os_name": "posix", "platform_system": "Linux", "platform_machine": "aarch64"},
 )
+# uv brings itself; it only installs what is locked.
+UNHASHED = {"Makefile": "pip install --quiet uv"}
+_SCRIPTS = re.compile(r"(^|/)Makefile$|\.(sh|mk|ya?ml)$|^\.ci/")
+_LISTS = re.compile(r"(^|/)(requirements|constraints)[^/]*\.(txt|in)$|^setup\.(py|cfg)$|(^|/)Pipfile$")
 _PIN = re.compile(
     r"(?P<name>[\w.-]+)(\[[\w,.-]+\])?==(?P<version>[^\s;*,]+)"
     r"( ?; ?(?P<marker>.+?))?( --hash=sha256:[0-9a-f]{64})+"
@@ -115,6 +120,19 @@ def groups(project: Mapping[str, Any]) -> dict[str, list[Requirement]]:
     return {**found, SHIPPED: shipped, TESTED: shipped + found[TESTED]}
 
 
+def besides(texts: Mapping[str, str]) -> Iterator[str]:
+    """Name what would be installed besides the locks: `texts` are all files by their paths."""
+    for path, text in texts.items():
+        if _LISTS.search(path) and path != SHIPPED:
+            yield f"{path}: requirements stand in pyproject.toml, and are locked in requirements/"
+        if not _SCRIPTS.search(path):
+            continue
+        for command in re.split(r"\n|&&|;|\|\|", text.replace("\\\n", " ")):
+            is_allowed = "--require-hashes" in command or command.endswith(UNHASHED.get(path, "--require"))
+            if re.search(r"pip3? install", command) and not is_allowed:
+                yield f"{path}: {command.strip()[:60]}: installs what no hash vouches for"
+
+
 def environment_of(lock: str) -> Path:
     """Tell where a lock is installed: what is shipped is tested in the environment of the tests."""
     return Path(".venv" if lock in {SHIPPED, TESTED} else f".venvs/{Path(lock).stem}")
@@ -161,7 +179,11 @@ def _is_meant(requirement: Requirement, extra: str, machine: Mapping[str, str]) 
 
 
 def main() -> Iterator[str]:
-    wanted = groups(tomllib.loads(Path("pyproject.toml").read_text()))
+    project = tomllib.loads(Path("pyproject.toml").read_text())
+    wanted = groups(project)
+    yield from besides({name: Path(name).read_text(errors="replace") for name in files()})
+    if optional := project["project"].get("optional-dependencies"):
+        yield f"pyproject.toml: {', '.join(optional)}: optional, and so locked by nothing; use a group"
     there = {str(path) for path in [*Path("requirements").iterdir(), Path(SHIPPED)]}
     yield from (f"{lock}: no group of pyproject.toml asks for it" for lock in there - wanted.keys())
     yield from (f"{lock}: is missing: run make lock" for lock in wanted.keys() - there)

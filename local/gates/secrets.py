@@ -7,7 +7,6 @@ of the very text, so that another text in the same place is found. A row that no
 import hashlib
 import json
 import re
-import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -17,12 +16,10 @@ from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_cla
 from detect_secrets.filters import heuristic
 from detect_secrets.plugins.base import BasePlugin
 
-from local.gates import conclude
+from local.gates import conclude, files
 from local.template import parse_template
 
 KNOWN = Path("local/gates/known_texts.json")
-# Who cannot ask git what belongs to the repository, leaves out what is made.
-MADE = {".git", ".venv", ".venvs", "build", ".aws-sam", "__pycache__"}
 # What the entropy of a text is measured by: quotes. Here a value needs none.
 UNQUOTED = {".yaml", ".yml", ".toml", ".ini", ".cfg", ".env", ".sh", ""}
 _ASSIGNMENT = re.compile(r"""^[\s-]*[\w.-]+\s*[:=]\s*([^\s"'#{}]+)\s*(#.*)?$""")
@@ -31,6 +28,13 @@ _HASHES = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
 _NAMED = re.compile(r"secret|password|passphrase|token|credential|apikey", re.IGNORECASE)
 _OF_SECRETS = re.compile(r"(arn|id|name|kms|key|type|url|description|pattern)s?$", re.IGNORECASE)
 _VALUES = {"Default", "SecretString", "Value"}
+# What detect-secrets has no word for.
+_TOKENS = re.compile(
+    r"""(?:token|bearer|credentials?|passphrase)["']?\s*[:=]\s*["'](?=[^"']*[0-9])([\w+=.~-]{8,})["']"""
+    r"""|\b(?:bearer|basic)\s+(?=\S*[0-9])([\w+/=.~-]{16,})""",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"arn:aws[\w-]*:|\{?resolve:")  # where a secret is, and not what it is
 _MEASURES = {"HexHighEntropyString", "Base64HighEntropyString"}
 
 
@@ -76,6 +80,7 @@ def _found(path: str, text: str, looking: Collection[BasePlugin]) -> Iterator[tu
         line = _HASHES.sub("", written)
         if len(line.strip()) < 8:
             continue
+        yield from ((number, "Token", one[1] or one[2]) for one in _TOKENS.finditer(line))
         match = _ASSIGNMENT.match(line) if is_unquoted else None
         for plugin in looking:
             lines = [line]
@@ -107,7 +112,8 @@ def _given(path: str, text: str) -> Iterator[tuple[int, str, str]]:
 def _is_harmless(secret: str, line: str, plugin: BasePlugin) -> bool:
     """Ask detect-secrets' own filters; its comments that allow a line are not heard."""
     return (
-        heuristic.is_sequential_string(secret)
+        _NAME.match(secret) is not None
+        or heuristic.is_sequential_string(secret)
         or heuristic.is_potential_uuid(secret)
         or heuristic.is_likely_id_string(secret, line, plugin)
         or heuristic.is_templated_secret(secret)
@@ -117,20 +123,12 @@ def _is_harmless(secret: str, line: str, plugin: BasePlugin) -> bool:
     )
 
 
-def files() -> Iterator[str]:
-    """Name all files of the repository, also those that are not committed yet."""
-    if Path(".git").exists():
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split("\0")
-    else:
-        listed = [str(path) for path in Path().rglob("*") if not MADE & set(path.parts)]
-    for name in listed:
-        if name and Path(name).is_file() and not heuristic.is_non_text_file(name):
-            yield name
-
-
 def main() -> Iterator[str]:
-    texts = {name: Path(name).read_text(errors="replace") for name in files()}
+    texts = {
+        name: Path(name).read_text(errors="replace")
+        for name in files()
+        if not heuristic.is_non_text_file(name)
+    }
     return faults(texts, [Known(**row) for row in json.loads(KNOWN.read_text())])
 
 

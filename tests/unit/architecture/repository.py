@@ -17,6 +17,7 @@ SECRETS = re.compile(
     r"|\b(gh[pousr]_|github_pat_|xox[abpr]-|glpat-|sk-)[0-9A-Za-z_-]{16,}"
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}"  # a JSON Web Token
 )
+BLANKET = re.compile(r"#\s*nosec(?!\s+B\d{3}\b)")
 ADDRESSEES = re.compile(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)")
 INVENTED = re.compile(r"(.+\.)?(example(\.\w+)?|test|invalid|localhost)")  # RFC 2606
 
@@ -34,6 +35,8 @@ def faults(texts: Mapping[str, str], *, root: str) -> Iterator[str]:
         for what, pattern in (("a download address", ADDRESSES), ("a home", HOMES), ("a secret", SECRETS)):
             if found := pattern.search(text):
                 yield f"{path}: {what}, in line {text.count('\n', 0, found.start()) + 1}"
+        if path.endswith(".py") and (found := BLANKET.search(text)):
+            yield f"{path}: answers bandit without a number, in line {text.count('\n', 0, found.start()) + 1}"
         if root in text:
             yield f"{path}: the folder of this checkout"
         for found in ADDRESSEES.finditer(text):

@@ -55,6 +55,7 @@ def test_what_is_committed_is_small(files: set[str]) -> None:
         ("events/a.json", "AKI" + "A2345678901234567", "a secret, in line 1"),
         ("tests/a.pem", "\n-----BEGIN EC PRIV" + "ATE KEY-----", "a secret, in line 2"),
         ("docs/a.md", "token gh" + "p_0123456789abcdef0123", "a secret"),
+        ("cli/a.py", "eval(x)  # no" + "sec", "answers bandit without a number, in line 1"),
         ("docs/a.md", "ask some.body@" + "company.com", "a mail address"),
     ],
 )

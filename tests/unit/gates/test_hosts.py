@@ -1,12 +1,11 @@
 """No request names the host that is called, and a line by which one could is found."""
 
-from pathlib import Path
+import json
 
 import pytest
 
-from local.gates.hosts import BOOTSTRAP, REGIONS, TRANSPORT, faults
+from local.gates.hosts import BOOTSTRAP, REGIONS, TRANSPORT, faults, in_scripts, in_template
 
-ROOT = Path(__file__).parents[3]
 STEP = "layers/holdfast/holdfast/steps/preflight.py"
 FUNCTION = "functions/preflight/app.py"
 SCOPE = "layers/holdfast/holdfast/genesys/platform/scope.py"
@@ -61,6 +60,8 @@ SCOPE = "layers/holdfast/holdfast/genesys/platform/scope.py"
         (SCOPE, "def f(self, path):\n    self._transport.get(path)", "path: a path of the vendor's API"),
         (SCOPE, 'self._transport.get(f"{payload.host}/api/v2/")', "a path of the vendor's API"),
         (SCOPE, 'self._transport.get("/login/there")', "a path of the vendor's API"),
+        ("local/demo.py", "httpx.get(scenario.url)", "httpx.get: clients are made"),
+        ("local/emulator/process.py", "urllib.request.urlopen(scenario.url)", "opens scenario.url"),
         (TRANSPORT, 'self._api.request(method, document["url"])', "a path of the vendor's API"),
     ],
 )
@@ -88,3 +89,26 @@ def test_a_host_that_something_else_could_name_is_found(path: str, line: str, sa
 )
 def test_what_names_no_host_is_left_alone(path: str, line: str) -> None:
     assert list(faults({path: line})) == []
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        {"Default": "https://api.mypurecloud.de", "AllowedPattern": "^(http://127\\.0\\.0\\.1:\\d{1,5})?$"},
+        {"Default": "", "AllowedPattern": "^https?://.*$"},
+        {"Default": ""},
+    ],
+)
+def test_a_parameter_of_the_template_that_could_name_a_host_is_found(parameter: dict[str, str]) -> None:
+    (fault,) = in_template(json.dumps({"Parameters": {"GenesysBaseUrl": parameter}}))
+
+    assert fault.startswith("template.yaml: GenesysBaseUrl is empty by default")
+
+
+@pytest.mark.parametrize(
+    "path", ["Makefile", ".ci/run", ".github/workflows/check.yml", "requirements/dev.txt"]
+)
+def test_an_address_in_a_script_is_found(path: str) -> None:
+    assert list(in_scripts({path: "fetch\nfetch https://company.example/tool.tar.gz\n"})) == [
+        f"{path}:2: an address in a script: what is fetched comes from a package index"
+    ]

@@ -15,7 +15,10 @@ DEFECTS = [(gate, name) for gate, planted in MUTANTS.items() for name in planted
 
 
 def _hosts(planted: Mapping[str, str]) -> Iterable[str]:
-    return hosts.faults({path: text for path, text in planted.items() if path.endswith(".py")})
+    yield from hosts.faults({path: text for path, text in planted.items() if path.endswith(".py")})
+    yield from hosts.in_scripts(planted)
+    if "template.yaml" in planted:
+        yield from hosts.in_template(planted["template.yaml"])
 
 
 def _logs(planted: Mapping[str, str]) -> Iterable[str]:
@@ -40,7 +43,7 @@ QUICK: Mapping[str, Callable[[Mapping[str, str]], Iterable[str]]] = {
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
     folders = ("cli", "docs", "functions", "layers", "local", "requirements", "statemachines", "tests")
-    found = [path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.is_file()]
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     found += [path for path in ROOT.iterdir() if path.is_file()]
     return texts(ROOT, (str(path.relative_to(ROOT)) for path in found))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from packaging.requirements import Requirement
 
-from local.gates.requirements import Installed, differences, faults, groups
+from local.gates.requirements import Installed, besides, differences, faults, groups
 
 HASH = f" \\\n    --hash=sha256:{'0' * 64}"
 LOCK = f"# made by uv\ngarlic==2.1{HASH}{HASH}\n    # via onion\nonion==1.0{HASH}\n    # via the project\n"
@@ -105,3 +105,25 @@ def test_each_group_has_a_lock_and_what_is_shipped_is_tested() -> None:
         "requirements/dev.txt": ["garlic", "leek", "onion"],
         "requirements/sam.txt": ["salt"],
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("functions/preflight/requirements.txt", "onion\n"),
+        ("requirements-dev.txt", "onion\n"),
+        ("setup.py", ""),
+        ("layers/dependencies/Makefile", "build:\n\tpip install -r requirements.txt\n"),
+        ("Makefile", "install:\n\tpip install --quiet uv onion\n"),
+        (".github/workflows/check.yml", "      - run: python3 -m pip install onion\n"),
+    ],
+)
+def test_what_would_be_installed_besides_is_found(path: str, text: str) -> None:
+    assert list(besides({path: text})) != []
+
+
+def test_what_is_installed_by_its_hash_is_left_alone() -> None:
+    command = "pip install --quiet \\\n\t--require-hashes -r requirements.txt && pip list"
+
+    assert list(besides({"Makefile": f"install:\n\t{command}\n\tpip install --quiet uv\n"})) == []
+    assert list(besides({"docs/a.md": "pip install cryptography"})) == []
