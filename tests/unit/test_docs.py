@@ -168,6 +168,24 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert [anchor for target, anchor in targets if anchor and anchor not in _anchors(target)] == []
 
 
+# Words in the form of a name that are AWS's, or made up for an example.
+NOT_OURS = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "UpdateStateMachine", "VpcOnly"}
+_NAME = re.compile(r"`([A-Z][a-z]+(?:[A-Z][a-z0-9]*)+|[A-Z]{3,}(?:_[A-Z0-9]+)*|[a-z]+(?:_[a-z0-9]+)+)`")
+
+
+def test_every_name_that_is_quoted_is_one_of_the_programs() -> None:
+    files = ("template.yaml", "Makefile", "samconfig.toml", ".github/workflows/*")
+    documents = ("statemachines/*", "events/*", "local/*/*.json")
+    programs = ("layers/holdfast/**/*.py", "functions/*/*.py", "cli/**/*.py", "local/**/*.py")
+    sources = [path.read_text() for pattern in (*files, *documents, *programs) for path in ROOT.glob(pattern)]
+    words = {word for text in sources for word in re.findall(r"\w+", text)}
+
+    quoted = set(_NAME.findall(re.sub(r"```.*?```", "", ALL_PAGES, flags=re.DOTALL)))
+
+    assert len(quoted) > 300
+    assert quoted - words <= NOT_OURS
+
+
 # Whom the documents send their readers to; no test calls them.
 HOSTS = {
     "developer.genesys.cloud",
