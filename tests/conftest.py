@@ -62,6 +62,6 @@ def strict_world(tmp_path_factory: pytest.TempPathFactory, world_scenario: Path)
     """The same with IAM enforced."""
     out = tmp_path_factory.mktemp("strict-world")
     # A sweep comes when a test asks for it, and then takes nothing for too young.
-    parameters = {"SweepSchedule": "rate(30 days)", "SweepAgeSeconds": "0"}
+    parameters = {"SweepSchedule": "cron(0 0 1 1 ? 2199)", "SweepAgeSeconds": "0"}
     with World(world_scenario, out, caller="test", enforce_iam=True, parameters=parameters) as running:
         yield running

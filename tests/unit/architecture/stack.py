@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -558,20 +558,119 @@ def observation(template: Template) -> Iterator[str]:
             yield f"{name}: logs what it carries"
 
 
+# The metrics of AWS that alarms and dashboard may watch: their dimension, of what, and what names its value.
+# Source: the services' guides, "metrics" pages, read 2026-11-21.
+METRICS_OF_AWS: dict[str, tuple[str, str, str, set[str]]] = {
+    "AWS/DynamoDB": (
+        "TableName", "DynamoDB::Table", "Ref",
+        {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "WriteThrottleEvents"},
+    ),
+    "AWS/Lambda": (
+        "FunctionName", "Serverless::Function", "Ref",
+        {"Duration", "Errors", "Invocations", "Throttles"},
+    ),
+    "AWS/SNS": ("TopicName", "SNS::Topic", "TopicName", {"NumberOfNotificationsFailed"}),
+    "AWS/SQS": (
+        "QueueName", "SQS::Queue", "QueueName",
+        {
+            "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesVisible",
+        },
+    ),
+    "AWS/States": (
+        "StateMachineArn", "Serverless::StateMachine", "Ref",
+        {
+            "ExecutionsAborted", "ExecutionsFailed", "ExecutionsStarted", "ExecutionsSucceeded",
+            "ExecutionsTimedOut",
+        },
+    ),
+}  # fmt: skip
+LONGEST_DESCRIPTION = 1024
+LONGEST_LOOK_S = 7 * 86_400
+_OURS = [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+# Who starts these waits for them, fails with them, and has the alarms.
+HEARD_BY_THEIR_STARTER = {"ExportRecordings"}
+# Evidence may be lost or unheld. Every other alarm warns.
+AT_RISK = {
+    "ArrivalsWaiting", "DeadLettersWaiting", "EventsMissed", "EvidenceChanged", "EvidenceUnwatched",
+    "HoldAborted", "HoldFailed", "HoldLagHigh", "HoldTimedOut", "MessagesParked", "ProtectionUnwatched",
+    "RequestsLost", "RunAborted", "RunFailed", "RunTimedOut", "StandingMatterAborted",
+    "StandingMatterNotRecorded", "StandingMatterStuck", "StandingMatterTimedOut",
+    "StandingMattersUnwatched", "SweepFails", "VerdictIncomplete",
+}  # fmt: skip
+
+
+def metric_faults(
+    template: Template, namespace: str, metric: str, dimensions: list[Any], counters: set[str]
+) -> Iterator[str]:
+    """Tell what keeps a metric from having data: nobody publishes it, or not by these dimensions."""
+    if namespace == "Holdfast":
+        if metric not in counters:
+            yield f"watches {metric}, which nobody counts"
+        if dimensions != _OURS:
+            yield "watches a dimension nobody counts by"
+        return
+    dimension, kind, told_by, metrics = METRICS_OF_AWS.get(namespace, ("", "", "", set()))
+    if metric not in metrics:
+        yield f"watches {namespace} {metric}, which is not on the list"
+        return
+    of_some = of_type(template, kind)
+    values = [
+        {"Ref": name} if told_by == "Ref" else {"Fn::GetAtt": [name, told_by]}
+        for name in of_some
+    ]  # fmt: skip
+    if [one["Name"] for one in dimensions] != [dimension] or dimensions[0]["Value"] not in values:
+        yield f"watches a dimension that {namespace} does not publish by"
+
+
 def alarms(template: Template, counters: set[str]) -> Iterator[str]:
-    """Every alarm says what to do, tells somebody, and watches a metric that exists."""
-    for name, properties in of_type(template, "CloudWatch::Alarm").items():
-        if len(properties.get("AlarmDescription", "")) < 40:
-            yield f"{name}: does not say what to do"
+    """Every alarm says what to do and where that stands, tells somebody, and watches a metric that exists."""
+    metric_alarms = of_type(template, "CloudWatch::Alarm")
+    composite_alarms = of_type(template, "CloudWatch::CompositeAlarm")
+    for name, properties in {**metric_alarms, **composite_alarms}.items():
+        description, runbook = properties.get("AlarmDescription", ""), f"docs/operations.md#{name.lower()}"
+        if not re.fullmatch(rf"[A-Z].{{40,}}\. Runbook: {re.escape(runbook)}", description):
+            yield f"{name}: does not say what to do, with its runbook"
+        if len(description) > LONGEST_DESCRIPTION:
+            yield f"{name}: says more than CloudWatch takes"
         if properties.get("AlarmActions") != [{"Ref": "AlarmTopic"}]:
             yield f"{name}: tells nobody"
-        if properties.get("TreatMissingData") != "notBreaching":
-            yield f"{name}: takes silence for trouble"
-        if properties["Namespace"] == "Holdfast":
-            if properties["MetricName"] not in counters:
-                yield f"{name}: watches {properties['MetricName']}, which nobody counts"
-            if properties["Dimensions"] != [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]:
-                yield f"{name}: watches a dimension nobody counts by"
+    for name, properties in metric_alarms.items():
+        # Where too little is the trouble, silence is; anywhere else it is what one hopes for.
+        too_little = properties["ComparisonOperator"].startswith("LessThan")
+        if properties.get("TreatMissingData") != ("breaching" if too_little else "notBreaching"):
+            yield f"{name}: takes silence for {'no trouble' if too_little else 'trouble'}"
+        if properties["Period"] * properties["EvaluationPeriods"] > LONGEST_LOOK_S:
+            yield f"{name}: looks back further than CloudWatch does"
+        faults = metric_faults(
+            template, properties["Namespace"], properties["MetricName"], properties["Dimensions"], counters
+        )
+        yield from (f"{name}: {fault}" for fault in faults)
+    yield from _unheard(template, metric_alarms.values())
+    for name, properties in composite_alarms.items():
+        told = set(re.findall(r'ALARM\("\$\{(\w+)\}"\)', properties["AlarmRule"]["Fn::Sub"]))
+        lacking = ", ".join(sorted(told ^ AT_RISK))
+        if lacking:
+            yield f"{name}: is not raised by exactly what puts evidence at risk: {lacking}"
+
+
+def _unheard(template: Template, metric_alarms: Iterable[Resource]) -> Iterator[str]:
+    """Tell which way for a workflow or a queue to come to grief no alarm hears of."""
+    heard = {
+        (properties["MetricName"], json.dumps(one["Value"]))
+        for properties in metric_alarms
+        for one in properties["Dimensions"]
+    }
+    for machine in of_type(template, "Serverless::StateMachine").keys() - HEARD_BY_THEIR_STARTER:
+        for end in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
+            if (end, json.dumps({"Ref": machine})) not in heard:
+                yield f"{machine}: nobody hears of {end}"
+    for queue in of_type(template, "SQS::Queue"):
+        value = json.dumps({"Fn::GetAtt": [queue, "QueueName"]})
+        if not heard & {
+            (f"Approximate{what}", value) for what in ("AgeOfOldestMessage", "NumberOfMessagesVisible")
+        }:
+            yield f"{queue}: nobody hears when messages wait in it"
 
 
 # --- nothing idle ----------------------------------------------------------------------------------------

@@ -21,7 +21,12 @@ READ = {
     for path in [PROGRAM / "bootstrap.py", PROGRAM / "settings.py", *ROOT.glob("functions/*/app.py")]
     for name in re.findall(r"\"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\"", path.read_text())
 }
-COUNTERS = {counter.value for counter in Counter} | {"HoldLag"}
+COUNTED = {
+    name
+    for path in (PROGRAM / "steps").glob("*.py")
+    for name in re.findall(r"\bCounter\.([A-Z_]+)\b", path.read_text())
+}
+COUNTERS = {Counter[name].value for name in COUNTED} | {"HoldLag"}
 
 type Rule = Callable[[Template], Iterable[str]]
 
@@ -52,6 +57,10 @@ RULES: dict[str, Rule] = {
 @pytest.mark.parametrize("rule", RULES)
 def test_the_template_keeps_its_rules(rule: str) -> None:
     assert list(RULES[rule](TEMPLATE)) == []
+
+
+def test_whatever_can_be_counted_is_counted_by_some_step() -> None:
+    assert {counter.name for counter in Counter} == COUNTED & set(Counter.__members__)
 
 
 def test_every_function_has_a_step_of_its_name() -> None:
@@ -559,6 +568,65 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         "alarms",
         lambda r: properties(r, "MessagesParked").update(MetricName="ParkedMessages"),
         "MessagesParked: watches ParkedMessages",
+    ),
+    "an alarm whose runbook is another's": (
+        "alarms",
+        lambda r: properties(r, "RunFailed").update(
+            AlarmDescription=properties(r, "RunTimedOut")["AlarmDescription"]
+        ),
+        "RunFailed: does not say what to do, with its runbook",
+    ),
+    "an alarm that says too much": (
+        "alarms",
+        lambda r: properties(r, "RunFailed").update(
+            AlarmDescription=f"{'Very ' * 300}bad. Runbook: docs/operations.md#runfailed"
+        ),
+        "RunFailed: says more than CloudWatch takes",
+    ),
+    "silence that is trouble, and is not heard": (
+        "alarms",
+        lambda r: properties(r, "SweepFails").update(TreatMissingData="notBreaching"),
+        "SweepFails: takes silence for no trouble",
+    ),
+    "an alarm that looks back for ever": (
+        "alarms",
+        lambda r: properties(r, "SweepFails").update(EvaluationPeriods=50),
+        "SweepFails: looks back further than CloudWatch does",
+    ),
+    "an alarm by a dimension that is not counted by": (
+        "alarms",
+        lambda r: properties(r, "MessagesParked").update(Dimensions=[]),
+        "MessagesParked: watches a dimension nobody counts by",
+    ),
+    "an alarm on a metric that AWS has not": (
+        "alarms",
+        lambda r: properties(r, "RunFailed").update(MetricName="ExecutionsBroken"),
+        "RunFailed: watches AWS/States ExecutionsBroken",
+    ),
+    "an alarm on another kind of thing": (
+        "alarms",
+        lambda r: properties(r, "RunFailed")["Dimensions"][0].update(Value={"Ref": "SweepEvidence"}),
+        "RunFailed: watches a dimension that AWS/States does not publish by",
+    ),
+    "an alarm by the queue's address": (
+        "alarms",
+        lambda r: properties(r, "ArrivalsWaiting")["Dimensions"][0].update(Value={"Ref": "ArrivalQueue"}),
+        "ArrivalsWaiting: watches a dimension that AWS/SQS does not publish by",
+    ),
+    "a workflow that somebody stops unheard": (
+        "alarms",
+        lambda r: r.pop("ReleaseAborted"),
+        "ReleaseHold: nobody hears of ExecutionsAborted",
+    ),
+    "a queue that fills unheard": (
+        "alarms",
+        lambda r: r.pop("HashesWaiting"),
+        "HashQueue: nobody hears when messages wait in it",
+    ),
+    "a risk that is none to the promise": (
+        "alarms",
+        lambda r: properties(r, "PromiseAtRisk").update(AlarmRule={"Fn::Sub": 'ALARM("${RunFailed}")'}),
+        "PromiseAtRisk: is not raised by exactly what puts evidence at risk: ArrivalsWaiting",
     ),
     "a parameter for nobody": (
         "settings",

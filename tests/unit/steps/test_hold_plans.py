@@ -157,6 +157,7 @@ def test_what_we_hold_already_is_counted_once_and_leaves_less_room() -> None:
 
     assert house.conversations.held_for_all() == {conversation_id(3), conversation_id(1)}
     assert _listed(house, plan)[0] == _ids(1)
+    assert house.telemetry.counts[Counter.PROTECTION_CAP_USED] == 50
     assert _standing(house, 1, 2, 3) == [PlatformHold.HELD, Reason.PLATFORM_CAP, PlatformHold.HELD]
 
 

@@ -13,7 +13,7 @@ from holdfast.domain.reconciliation import Reason
 from holdfast.domain.seals import Folder
 from holdfast.domain.states import ParkedState, RequestState
 from holdfast.errors import LedgerRuleBroken
-from holdfast.ports import ParkedKind, ParkedMessage, RefusalKind
+from holdfast.ports import Counter, ParkedKind, ParkedMessage, RefusalKind
 from tests.fakes.house import DEADLINE, EXECUTION, MATTER, REQUEST, House, Patience
 from tests.fakes.story import (
     conversation_id,
@@ -196,6 +196,7 @@ def test_a_missing_recording_makes_it_incomplete() -> None:
 
     assert sealed.verdict == "INCOMPLETE"
     assert _reasons(sealed) == {"unknown": 1}
+    assert house.telemetry.counts[Counter.VERDICTS_INCOMPLETE] == 1
 
 
 def test_failed_and_unattributed_are_explained_and_stop_nothing() -> None:
@@ -282,6 +283,8 @@ def test_a_repeat_gives_the_result_of_the_first_time_whatever_came_since() -> No
 
     assert second == first
     assert house.observable() == before
+    assert house.telemetry.counts[Counter.VERDICTS_PRESERVED] == 1
+    assert Counter.VERDICTS_INCOMPLETE not in house.telemetry.counts
 
 
 @pytest.mark.parametrize("house", [exported(1), reconciled(1)])

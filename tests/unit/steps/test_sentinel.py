@@ -368,6 +368,8 @@ def test_a_look_goes_on_where_the_last_one_stopped_beside_the_sweep_for_lost_eve
         Swept(done=False, versions=2, sent=0),
     ]
     assert house.sweeps.read("").after is None
+    assert house.telemetry.counts[Counter.SENTINEL_LOOKS] == 3
+    assert Counter.ARRIVAL_SWEEPS not in house.telemetry.counts
 
 
 def test_a_look_may_be_limited_to_a_part_of_the_bucket() -> None:
@@ -448,6 +450,7 @@ def test_an_inventory_that_was_read_to_its_end_is_not_read_again() -> None:
     assert (first.versions, second.versions) == (1, 0)
     assert first.done
     assert second.done
+    assert house.telemetry.counts[Counter.INVENTORIES_READ] == 1
 
 
 # --- verdicts

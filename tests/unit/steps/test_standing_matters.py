@@ -248,6 +248,7 @@ def test_while_the_platform_does_not_answer_nothing_changes_and_without_matters_
     idle = House()
     idle.scope_source.failures = [PlatformUnavailable("503")]
     assert idle.start_standing_runs().matters == 0
+    assert idle.telemetry.counts[Counter.STANDING_LOOKS] == 1
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,8 @@ def test_one_page_is_made_however_little_time_there_is() -> None:
     _many(house)
 
     assert _later(house).sweep_evidence() == Swept(done=False, versions=3, sent=3)
+    assert house.telemetry.counts[Counter.ARRIVAL_SWEEPS] == 1
+    assert Counter.SENTINEL_LOOKS not in house.telemetry.counts
 
 
 def test_a_sweep_of_a_prefix_has_a_mark_of_its_own() -> None:
@@ -142,6 +144,7 @@ def test_of_two_sweeps_at_once_one_leaves_the_field_to_the_other() -> None:
     assert house.sweep_evidence() == Swept(done=False, versions=3, sent=3)
     assert house.sweeps.read("").revision == 1
     assert "sweep_overtaken" in house.telemetry.events()
+    assert Counter.ARRIVAL_SWEEPS not in +house.telemetry.counts
 
 
 def test_killed_anywhere_nothing_is_passed_over() -> None:

@@ -261,6 +261,7 @@ def test_a_throttled_look_ends_and_the_next_repeats_its_page() -> None:
 
     assert house.watch_protection() == Watched(done=False, claims=0, revoked=0, asked=0)
     assert house.telemetry.counts[Counter.THROTTLES] == 1
+    assert Counter.PROTECTION_LOOKS not in house.telemetry.counts
 
     assert house.watch_protection().revoked == 1
 
@@ -287,6 +288,7 @@ def test_a_look_goes_on_where_the_last_one_stopped() -> None:
         Watched(done=False, claims=2, revoked=2, asked=2),
         Watched(done=True, claims=1, revoked=1, asked=1),
     ]
+    assert house.telemetry.counts[Counter.PROTECTION_LOOKS] == 2
 
 
 def test_of_two_looks_at_once_one_leaves_the_field_to_the_other() -> None:
@@ -303,3 +305,4 @@ def test_of_two_looks_at_once_one_leaves_the_field_to_the_other() -> None:
 
     assert not house.watch_protection().done
     assert "sweep_overtaken" in house.telemetry.events()
+    assert Counter.PROTECTION_LOOKS not in house.telemetry.counts

@@ -109,6 +109,7 @@ class _Planner:
         self._plans = HoldPlanFiles(files, planning.matter_id, planning.request_id, is_early=planning.early)
         self._held = claims.held_for_all()
         self._left = max(0, cap - len(self._held))
+        self._used_percent = 100 * len(self._held) / max(cap, 1)
         self._wanted = self._left + SPARE
         self._conversations = sum(batch.conversations for batch in batches)
         is_resumed = planning.are_read or bool(planning.page or planning.batch)
@@ -184,6 +185,7 @@ class _Planner:
 
     def planned(self) -> HoldsPlanned:
         """Write the plan."""
+        self._telemetry.count(Counter.PROTECTION_CAP_USED, self._used_percent)
         early, left, silent = self._planning.early, self._left, self._draft.silent
         best = [place.conversation_id for place in self._draft.best]
         best = (list(self._draft.delete_dates) if early else best)[: self._wanted]

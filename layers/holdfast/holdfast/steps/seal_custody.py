@@ -24,6 +24,7 @@ from holdfast.ports import (
     BatchRecord,
     ClaimBook,
     Clock,
+    Counter,
     Dossier,
     ParkedKind,
     ParkedMessage,
@@ -412,6 +413,8 @@ def seal_custody(
         verdict, summary = summed_up
         if not record.state.is_terminal:
             requests.advance(record, verdict, summary=summary)
+            is_kept = verdict is RequestState.PRESERVED
+            telemetry.count(Counter.VERDICTS_PRESERVED if is_kept else Counter.VERDICTS_INCOMPLETE)
         record = requests.read(run.matter_id, run.request_id)
         summary = record.summary or summary
     if record.state.is_judged:

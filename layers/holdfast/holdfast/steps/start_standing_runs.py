@@ -139,6 +139,7 @@ def start_standing_runs(
         available_until = min(now - DATA_LAG, scope_source.available_until())
         mover = _Mover(standing, requests, runs, bus, now, available_until, telemetry)
         outcomes.update(for_each(open_matters, mover.try_to_move_on))
+    telemetry.count(Counter.STANDING_LOOKS)
     return StandingRuns(
         matters=outcomes.total(),
         asked=outcomes[_Outcome.ASKED],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from holdfast.contracts.steps import Sweep, Swept
 from holdfast.ports import (
     Clock,
+    Counter,
     EvidenceListing,
     ListingMark,
     SweepBook,
@@ -14,6 +15,8 @@ from holdfast.ports import (
     VersionPage,
 )
 from holdfast.steps.comparison import Compared, Comparison
+
+_LOOKS = {SweepSource.BUCKET: Counter.ARRIVAL_SWEEPS, SweepSource.RECEIPTS: Counter.SENTINEL_LOOKS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,17 @@ def sweep_evidence(
     while True:
         page = sources.page(sweep, mark.after)
         so_far += comparison.compare(page)
-        is_overtaken = False
-        if page.after != mark.after:  # where one page is all, there is nothing to write down
+        is_overtaken, is_read_anew = False, page.after != mark.after
+        if is_read_anew:  # where one page is all, there is nothing to write down
             moved = sweeps.move(mark, page.after, clock.now())
             is_overtaken = moved is None
             mark = moved or mark
         is_over = not is_overtaken and (page.is_last or mark.after is None)
         if is_overtaken or is_over or not has_time():
+            if sweep.source in _LOOKS:
+                telemetry.count(_LOOKS[sweep.source], not is_overtaken)
+            else:
+                telemetry.count(Counter.INVENTORIES_READ, is_over and is_read_anew)
             telemetry.note(
                 "sweep_overtaken" if is_overtaken else "evidence_swept",
                 versions=so_far.versions,

@@ -141,5 +141,6 @@ def watch_protection(
                 return counts.model_copy(update={"done": False})
             mark = moved
         if counts.done or not has_time():
+            telemetry.count(Counter.PROTECTION_LOOKS)
             telemetry.note("protection_watched", conversations=counts.claims)
             return counts
