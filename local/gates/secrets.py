@@ -14,7 +14,8 @@ from pathlib import Path
 
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from detect_secrets.filters import heuristic
-from detect_secrets.plugins.base import BasePlugin
+from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
+from detect_secrets.plugins.keyword import DENYLIST_REGEX
 
 from local.gates import conclude, files
 from local.template import parse_template
@@ -35,6 +36,8 @@ _TOKENS = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"arn:aws[\w-]*:|\{?resolve:")  # where a secret is, and not what it is
+_KEYWORDS = re.compile(DENYLIST_REGEX, re.IGNORECASE)
+_LONG = re.compile(r"""["'][\w+/=\\-]{9,}["']""")  # fewer characters cannot have the entropy of a secret
 _MEASURES = {"HexHighEntropyString", "Base64HighEntropyString"}
 
 
@@ -76,6 +79,7 @@ def digest_of(secret: str) -> str:
 
 def _found(path: str, text: str, looking: Collection[BasePlugin]) -> Iterator[tuple[int, str, str]]:
     is_unquoted = Path(path).suffix in UNQUOTED
+    looking = [one for one in looking if not isinstance(one, RegexBasedDetector) or _can_find(one, text)]
     for number, written in enumerate(text.splitlines(), start=1):
         line = _HASHES.sub("", written)
         if len(line.strip()) < 8:
@@ -83,13 +87,19 @@ def _found(path: str, text: str, looking: Collection[BasePlugin]) -> Iterator[tu
         yield from ((number, "Token", one[1] or one[2]) for one in _TOKENS.finditer(line))
         match = _ASSIGNMENT.match(line) if is_unquoted else None
         for plugin in looking:
-            lines = [line]
-            if match and type(plugin).__name__ in _MEASURES:
-                lines.append(f'"{match[1]}"')
-            for one in lines:
-                for secret in plugin.analyze_line(path, one, number):
-                    if secret.secret_value and not _is_harmless(secret.secret_value, one, plugin):
-                        yield number, secret.type, secret.secret_value
+            one = f'{line} "{match[1]}"' if match and type(plugin).__name__ in _MEASURES else line
+            if not _can_find(plugin, one):
+                continue
+            for secret in plugin.analyze_line(path, one, number):
+                if secret.secret_value and not _is_harmless(secret.secret_value, one, plugin):
+                    yield number, secret.type, secret.secret_value
+
+
+def _can_find(plugin: BasePlugin, text: str) -> bool:
+    """Tell quickly if a plugin may find something in a text: most cannot, in most files and lines."""
+    if isinstance(plugin, RegexBasedDetector):
+        return any(pattern.search(text) for pattern in plugin.denylist)
+    return (_LONG if type(plugin).__name__ in _MEASURES else _KEYWORDS).search(text) is not None
 
 
 def _given(path: str, text: str) -> Iterator[tuple[int, str, str]]:
