@@ -16,7 +16,6 @@ import boto3
 import httpx
 import pytest
 import rfc8785
-import yaml
 from moto import mock_aws
 
 from cli.doctor_page import rewritten
@@ -127,6 +126,7 @@ GENESYS, ARCHITECTURE, CUSTODY, DOCTOR, DEPLOY, EVENTS, PACKAGE = (
     for name in ("genesys", "architecture", "custody", "doctor", "deploy", "events", "package")
 )
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+TEMPLATE = read_template(ROOT / "template.yaml")
 ALL_PAGES = "".join(page.read_text() for page in PAGES)
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SOME_ID = "0a6f0d1e-0000-4000-8000-000000000001"
@@ -250,31 +250,22 @@ def test_nothing_is_promised_that_no_program_can_keep() -> None:
 # ------------------------------------------------------------------------------------------------------
 
 
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as nothing; only the parameters are looked at."""
-
-
-_Template.add_multi_constructor("!", lambda *_: None)
-
-
 def test_every_parameter_is_listed_with_its_default() -> None:
-    parameters = yaml.load((ROOT / "template.yaml").read_text(), _Template)["Parameters"]  # noqa: S506 - safe, and extended
 
     listed = {code(name)[0]: code(default)[:1] for name, default, _ in table(DEPLOY, "parameters")}
 
     assert listed == {
         name: [str(given["Default"])] if given.get("Default") not in (None, "") else []
-        for name, given in parameters.items()
+        for name, given in TEMPLATE["Parameters"].items()
     }
 
 
 def test_the_outputs_that_are_named_exist() -> None:
-    outputs = yaml.load((ROOT / "template.yaml").read_text(), _Template)["Outputs"]  # noqa: S506 - safe, and extended
 
     used = set(re.findall(r"[oO]utputs? `(\w+)`", ALL_PAGES))
 
     assert used
-    assert used <= outputs.keys()
+    assert used <= TEMPLATE["Outputs"].keys()
 
 
 def test_every_field_of_a_discovery_request_is_described() -> None:
@@ -551,7 +542,7 @@ def test_every_check_of_preflight_is_documented() -> None:
 
 
 def test_the_pictures_of_workflows_and_template_are_up_to_date() -> None:
-    wiring = Wiring(read_template(ROOT / "template.yaml"))
+    wiring = Wiring(TEMPLATE)
     machines = [path.name.split(".")[0] for path in (ROOT / "statemachines").glob("*.asl.json")]
 
     assert sorted(re.findall(r"<!-- picture: (\w+) -->", ARCHITECTURE)) == sorted(machines)
@@ -571,8 +562,7 @@ def test_every_folder_is_in_the_map_of_the_house() -> None:
 
 
 def test_the_buckets_are_described_with_their_folders_and_their_writers() -> None:
-    template = read_template(ROOT / "template.yaml")
-    wiring = Wiring(template)
+    wiring = Wiring(TEMPLATE)
 
     for row in table(ARCHITECTURE, "buckets"):
         bucket = f"{row[0].capitalize()}Bucket"
@@ -581,7 +571,7 @@ def test_the_buckets_are_described_with_their_folders_and_their_writers() -> Non
         assert {folder for folder in granted if not any(one.startswith(folder) for one in named)} == set()
         if row[2] != "the steps":
             assert set(code(row[2])) == wiring.writers(bucket) - {GENESYS_CLOUD}
-        lifters = set(code(row[3])) & template["Resources"].keys()
+        lifters = set(code(row[3])) & TEMPLATE["Resources"].keys()
         assert lifters == ({"LiftHolds"} if bucket == "EvidenceBucket" else set())
 
 
@@ -594,7 +584,7 @@ def _states(machine: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def test_who_retries_what_is_what_workflows_queues_and_steps_say() -> None:
     machines = [json.loads(path.read_text()) for path in (ROOT / "statemachines").glob("*.asl.json")]
     retries = [retry for one in machines for state in _states(one) for retry in state.get("Retry", ())]
-    arrivals = read_template(ROOT / "template.yaml")["Resources"]["ArrivalQueue"]["Properties"]
+    arrivals = TEMPLATE["Resources"]["ArrivalQueue"]["Properties"]
     rows = table(ARCHITECTURE, "retries")
     hows = {trouble: re.findall(r"\d+", how) for trouble, _, how in rows}
 
@@ -762,12 +752,7 @@ def test_every_item_of_the_ledger_is_documented_with_its_key_and_attributes() ->
 # --- numbers in prose
 
 HASHED_AT_ONCE_MIB = (
-    int(
-        read_template(ROOT / "template.yaml")["Globals"]["Function"]["Environment"]["Variables"][
-            "HASH_LIMIT_BYTES"
-        ]
-    )
-    >> 20
+    int(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["HASH_LIMIT_BYTES"]) >> 20
 )
 # What a page says, with the number in its place, and where the number stands in the program.
 NUMBERS = [
