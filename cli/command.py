@@ -69,7 +69,8 @@ def _runnable(action: Action) -> Callable[..., None]:
         target = tuple(given.pop(name) for name, *_ in _CONNECTION) if needs_stack else ()
         try:
             if needs_stack:
-                given["deployment"] = _deployment(context, target, is_optional=is_optional)
+                with terminal.progress("Reaching the stack"):
+                    given["deployment"] = _deployment(context, target, is_optional=is_optional)
             answer = action(**given)
             terminal.show(answer)
         except Exception as failure:

@@ -106,8 +106,9 @@ def approve(
     Whoever asked cannot approve. Without --plan-sha256 and without a terminal the plan is shown, nothing is
     sent, and the exit code is 1.
     """
-    record = _release(deployment, MatterId(matter), ReleaseId(release_id))
-    plan = _plan(deployment, record)
+    with terminal.progress("Reading the plan"):
+        record = _release(deployment, MatterId(matter), ReleaseId(release_id))
+        plan = _plan(deployment, record)
     approver = by or getpass.getuser()
     _object(record, approver, plan_sha256, deployment.now())
     shown = _page(record, plan, deployment.now())

@@ -15,7 +15,7 @@ from cli.connection import Deployment
 from cli.failures import NotAccepted, NotConnected, NotKnown
 from cli.pages import facts
 from cli.shelf import Shelf
-from cli.terminal import Answer
+from cli.terminal import Answer, Terminal
 
 REPORT, MANIFEST = "data/report.html", "manifest-sha256.txt"
 
@@ -24,6 +24,7 @@ app = typer.Typer()
 
 @command(app, "open")
 def open_report(
+    terminal: Terminal,
     target: Annotated[
         str, typer.Argument(metavar="MATTER|DIR", help="A matter, or the folder of its package.")
     ],
@@ -37,7 +38,8 @@ def open_report(
     manifest before it is shown.
     """
     folder = Path(target)
-    report = _in_folder(folder) if folder.is_dir() else _from_the_bucket(deployment, target)
+    with terminal.progress("Fetching the report"):
+        report = _in_folder(folder) if folder.is_dir() else _from_the_bucket(deployment, target)
     is_shown = browser and webbrowser.open(report.resolve().as_uri())
     opened = "in the browser" if is_shown else "no: open the file yourself"
     return Answer(

@@ -15,7 +15,7 @@ from cli.connection import Deployment
 from cli.exits import Exit
 from cli.failures import NotAccepted, NotKnown
 from cli.pages import facts, page, table
-from cli.terminal import Answer
+from cli.terminal import Answer, Terminal
 from holdfast.contracts.decisions import EVENT_DETAIL_TYPE, read_decision_event
 from holdfast.domain.decisions import RESOLVABLE, Decision
 from holdfast.domain.ids import MatterId
@@ -32,6 +32,7 @@ SettledReason = StrEnum("SettledReason", {reason.name: reason.value for reason i
 @command(app)
 def resolve(
     deployment: Deployment,
+    terminal: Terminal,
     matter: Annotated[str, typer.Argument(metavar="MATTER", help="The matter.")],
     *,
     request: Annotated[
@@ -53,7 +54,8 @@ def resolve(
     """
     record = _judged(deployment, MatterId(matter), request)
     if reason is None and decision is None and because is None:
-        return _listed(deployment, record)
+        with terminal.progress("Reading exceptions"):
+            return _listed(deployment, record)
     if reason is None or decision is None or because is None:
         raise NotAccepted(
             "a decision is not complete",

@@ -316,7 +316,9 @@ def up(scenario: Path) -> int:
         raise
     described = json.loads(_DESCRIPTION.read_text())
     exports = "\n".join(f"  export {name}={value}" for name, value in described["environment"].items())
-    outputs = "\n".join(f"  {name:<22} {value}" for name, value in described["outputs"].items())
+    # The next step of a deployed stack; here nothing is left to do.
+    told = {name: value for name, value in described["outputs"].items() if name != "NextStep"}
+    outputs = "\n".join(f"  {name:<22} {value}" for name, value in told.items())
     print(
         f"The embedded world is up; make down ends it.\n\nGenesys simulator: {described['genesys']['url']}"
         f"\n\nThe stack's outputs:\n{outputs}\n\nFor the AWS CLI and any SDK:\n{exports}"
