@@ -111,12 +111,14 @@ def _of_the_program(failure: HoldfastError) -> Refusal:
     from holdfast.doctor.explain import explain_error
 
     told, faults = explain_error(name, str(failure)), getattr(failure, "faults", ())
+    # The rules advise a function; here it is a person whose session has ended.
+    login = next((advice for code, advice in _CREDENTIALS.items() if f": {code}: " in str(failure)), "")
     return Refusal(
         name,
         str(failure).partition(":")[0] if faults else str(failure),
         exit_code,
         found="\n".join(faults),
-        advice="" if told.layer is Layer.UNKNOWN else told.advice,
+        advice=login or ("" if told.layer is Layer.UNKNOWN else told.advice),
     )
 
 
