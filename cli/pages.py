@@ -1,9 +1,10 @@
 """How pages look: times, sizes, states and bars, the same in every command."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -18,6 +19,7 @@ _STYLES: Mapping[str, str] = {
         _BAD,
     ),
 }
+_UNBOUNDED = 1_000  # columns
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -79,9 +81,33 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     return made
 
 
-def indented(*parts: RenderableType) -> Padding:
-    """Move something under its heading."""
-    return Padding(Group(*parts), (0, 0, 0, 2), expand=False)
+def indented(*parts: RenderableType) -> Group:
+    """Move something under its heading; a line of text stays a line, however narrow the terminal is."""
+    return Group(
+        *(
+            Text("  ").append_text(part)
+            if isinstance(part, Text) and "\n" not in part.plain
+            else Padding(part, (0, 0, 0, 2), expand=False)
+            for part in parts
+        )
+    )
+
+
+class Fitting:
+    """Shows the first of several renderables that the terminal is wide enough for, or else the last."""
+
+    def __init__(self, *choices: RenderableType) -> None:
+        self._choices = choices
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Choose, as rich asks for it."""
+        unbounded = options.update_width(_UNBOUNDED)
+        fits = (
+            one
+            for one in self._choices
+            if Measurement.get(console, unbounded, one).maximum <= options.max_width
+        )
+        yield next(fits, self._choices[-1])
 
 
 def page(*parts: RenderableType | None) -> Group:

@@ -288,10 +288,10 @@ def _page(units: Units, assumptions: Mapping[str, str]) -> RenderableType:
     prices = table("once", "$", right=("$",))
     for name, amount in told["dollars"].items():
         if name not in MONTHLY:
-            prices.add_row(name, f"{amount:,.2f}")
-    prices.add_row(Text("in all", style="bold"), Text(f"{told['dollars_once']:,.2f}", style="bold"))
+            prices.add_row(name, _cents(amount))
+    prices.add_row(Text("in all", style="bold"), Text(_cents(told["dollars_once"]), style="bold"))
     for name in MONTHLY:
-        prices.add_row(name.replace(" per", ", every"), f"{told['dollars'][name]:,.2f}")
+        prices.add_row(name.replace(" per", ", every"), _cents(told["dollars"][name]))
     times = table("at least", "", right=("at least",))
     for name, took in told["hours"].items():
         shown = "not known" if took is None else f"{duration(timedelta(hours=took))}"
@@ -324,3 +324,7 @@ def _page(units: Units, assumptions: Mapping[str, str]) -> RenderableType:
         heading("What this assumes"),
         indented(facts(assumptions)),
     )
+
+
+def _cents(dollars_: float) -> str:
+    return "< 0.01" if 0 < dollars_ < 0.005 else f"{dollars_:,.2f}"

@@ -3,13 +3,13 @@
 import getpass
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -26,6 +26,7 @@ from holdfast.ports import RequestRecord
 
 # Source: Genesys Cloud Developer Center, analytics conversation details jobs: data may be a day or two old.
 _SEARCHABLE_AFTER = timedelta(hours=48)
+_NO_SUCH_FIELD = "?: Extra inputs are not permitted"  # as the contract says it, without the name
 
 app = typer.Typer()
 
@@ -53,7 +54,10 @@ def request(
     kind = event.get("detail-type")
     if kind != EVENT_DETAIL_TYPE:
         return _standing(deployment, event, dry_run=dry_run)
-    wanted = DiscoveryRequest.from_event(event)
+    try:
+        wanted = DiscoveryRequest.from_event(event)
+    except RequestRefused as refused:
+        raise RequestRefused(_with_names(refused.faults, event.get("detail"))) from None
     standing = _standing_request(deployment, wanted)
     notes = _notes(wanted, standing, deployment.now())
     document: dict[str, Any] = {
@@ -86,11 +90,32 @@ def _read(file: Path) -> dict[str, Any]:
         found = json.loads(text)
     except ValueError as failure:
         raise NotAccepted(
-            f"{file} is no JSON: {failure}", expected="one JSON object", advice="mend the file, then send it"
+            f"{'the standard input' if str(file) == '-' else file} is no JSON: {failure}",
+            expected="one JSON object",
+            advice="mend the file, then send it",
         ) from None
     if isinstance(found, dict) and "detail-type" in found:
         return found
     return {"detail-type": EVENT_DETAIL_TYPE, "detail": found}
+
+
+def _with_names(faults: Sequence[str], detail: object) -> list[str]:
+    """Name the fields that nobody knows: they are the sender's own here, and shown to nobody else."""
+    if not any(fault.endswith(_NO_SUCH_FIELD) for fault in faults):
+        return list(faults)
+    named = [fault for fault in faults if not fault.endswith(_NO_SUCH_FIELD)]
+    return [*named, *(f"{place}: there is no such field" for place in _unknown(detail, DiscoveryRequest))]
+
+
+def _unknown(detail: object, model: type[BaseModel], place: str = "") -> Iterator[str]:
+    if not isinstance(detail, dict):
+        return
+    for name, value in detail.items():
+        known = model.model_fields.get(name)
+        if known is None:
+            yield f"{place}{name}"
+        elif isinstance(known.annotation, type) and issubclass(known.annotation, BaseModel):
+            yield from _unknown(value, known.annotation, f"{place}{name}.")
 
 
 def _standing_request(deployment: Deployment, wanted: DiscoveryRequest) -> RequestRecord | None:
@@ -286,5 +311,6 @@ def _is_about(fault: str, question: Question) -> bool:
     return (
         place[: len(path)] == path
         or (len(place) > 1 and path[: len(place)] == place)
-        or place == ["scope"] == path[:1]
+        # Of a scope that lacks something, what it lacks is named.
+        or (place == ["scope"] == path[:1] and path[-1] in fault)
     )

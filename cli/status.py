@@ -12,7 +12,7 @@ from cli.command import command
 from cli.connection import Deployment
 from cli.exits import Exit
 from cli.failures import NotKnown
-from cli.pages import bar, duration, facts, heading, indented, moment, page, state, table
+from cli.pages import Fitting, bar, duration, facts, heading, indented, moment, page, state, table
 from cli.progress import RECORDING_COLUMNS, MatterProgress, Reader, ReleaseProgress, RequestProgress
 from cli.terminal import Answer, Terminal
 from holdfast.domain.ids import MatterId
@@ -248,7 +248,8 @@ def _request(request: RequestProgress) -> Iterator[RenderableType]:
     if record.attempt > 1:
         title.append(f"  attempt {record.attempt}", style="dim")
     yield title
-    yield _verdict(request) if record.summary is not None else _batches(request)
+    shown = _verdict if record.summary is not None else _batches
+    yield Fitting(shown(request, with_bars=True), shown(request, with_bars=False))
     reasons = request.reasons()
     if reasons:
         yield page(Text(""), _reasons(reasons, request.told("resolved", {})))
@@ -270,11 +271,11 @@ def _request(request: RequestProgress) -> Iterator[RenderableType]:
         yield facts(told)
 
 
-def _verdict(request: RequestProgress) -> RenderableType:
+def _verdict(request: RequestProgress, *, with_bars: bool) -> RenderableType:
     """Show what the verdict counted, by medium."""
     summary: Any = request.record.summary
     columns = ("", "conversations", "held", *RECORDING_COLUMNS)
-    shown = table(*columns, "recordings secured", right=columns[1:])
+    shown = table(*columns, *(["recordings secured"] if with_bars else []), right=columns[1:])
     rows = [
         (medium, counts["conversations"], counts["held_at_platform"], counts)
         for medium, counts in summary["by_medium"].items()
@@ -291,7 +292,7 @@ def _verdict(request: RequestProgress) -> RenderableType:
                 _number(number, is_bad=column == "missing")
                 for number, column in zip(numbers, columns[1:], strict=True)
             ),
-            bar(counts["secured"] + counts["explained"], counts["expected"]),
+            *([bar(counts["secured"] + counts["explained"], counts["expected"])] if with_bars else []),
         )
     return shown
 
@@ -300,12 +301,12 @@ def _number(number: int, *, is_bad: bool) -> Text:
     return Text(str(number), style="bold red" if is_bad and number else "" if number else "dim")
 
 
-def _batches(request: RequestProgress) -> RenderableType:
+def _batches(request: RequestProgress, *, with_bars: bool) -> RenderableType:
     """Show each batch while it moves."""
     if not request.batches:
         return Text("no conversations selected yet", style="dim")
     right = ("conversations", "expected", "delivered", "secured")
-    shown = table("batch", "job", *right, "", right=right)
+    shown = table("batch", "job", *right, *([""] if with_bars else []), right=right)
     moving = sorted(request.batches, key=lambda one: (one.record.result_key is not None, one.record.batch_id))
     for batch in moving[:_MAX_BATCHES]:
         counts = batch.recordings
@@ -317,7 +318,7 @@ def _batches(request: RequestProgress) -> RenderableType:
             str(expected or "–"),
             str(counts.get("delivered", "–")),
             str(counts.get("secured", "–")),
-            bar(counts.get("delivered", 0), expected),
+            *([bar(counts.get("delivered", 0), expected)] if with_bars else []),
         )
         if batch.record.interrupted_at:
             shown.add_row(

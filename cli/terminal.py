@@ -1,12 +1,13 @@
 """What a command shows: pages on the standard output, progress and failures on the standard error."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -24,6 +25,8 @@ from cli.exits import Exit
 from cli.failures import Refusal
 from holdfast.domain.moments import to_text
 
+_WIDTH_OF_A_FILE = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -32,6 +35,11 @@ class Answer:
     document: Mapping[str, Any]
     page: RenderableType
     exit_code: Exit = Exit.DONE
+
+
+def _width(stream: TextIO) -> int | None:
+    """Tell how wide a page may be: as the terminal, which rich asks; in a file or a pipe nobody folds."""
+    return None if stream.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE
 
 
 class Advance(Protocol):
@@ -47,7 +55,7 @@ class Terminal:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         # Made anew for every command: tests and shells exchange the streams.
-        self.out = Console(file=sys.stdout, highlight=False)
+        self.out = Console(file=sys.stdout, highlight=False, width=_width(sys.stdout))
         self.err = Console(file=sys.stderr, highlight=False)
 
     @property

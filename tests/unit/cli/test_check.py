@@ -71,6 +71,7 @@ def test_what_would_stop_a_run_is_named_with_its_remedy_and_is_the_exit_code(dep
     assert (key["status"], key["layer"]) == ("blocking", "kms")
     assert key["remedy"] == CHECKS["key"].remedy
     assert "the stack's key is Disabled" in shown.page
+    assert shown.document["next"] == []  # its remedy says it all
     assert _statuses(shown.document)["canary"] == "unseen"
     assert _statuses(shown.document)["bucket policy"] == "ok"
 

@@ -1,6 +1,7 @@
 """`holdfast quote`: the numbers follow from counted units, and every assumption is shown."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -68,6 +69,15 @@ def test_a_quote_needs_no_stack_and_marks_what_is_assumed() -> None:
     assert "1.1 recordings (assumed)" in shown.stdout
     assert "1 MB (assumed)" in shown.stdout
     assert "The vendor publishes no speed of exports" in shown.stdout
+
+
+def test_what_costs_less_than_a_cent_does_not_cost_nothing() -> None:
+    shown = CliRunner().invoke(
+        app, ["quote", "--conversations", "1", "--recordings", "0"], obj=lambda *_: House()
+    )
+
+    assert "< 0.01" in shown.stdout
+    assert re.search(r"receipts +0\.00", shown.stdout)
 
 
 def test_a_stack_that_was_named_must_be_there() -> None:

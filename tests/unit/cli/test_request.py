@@ -175,11 +175,12 @@ def test_only_answers_at_fault_are_asked_for_again() -> None:
 def test_a_scope_without_a_restriction_is_asked_for_again() -> None:
     deployment = HouseDeployment(House())
     boundless = ANSWERS | {"custodians": "", "media_types": ""}
-    again = ["", "", CUSTODIAN, "", "", "", "", "", ""]
+    again = [CUSTODIAN, "", "", "", ""]
 
-    run(deployment, "request", answers="\n".join([*boundless.values(), *again]) + "\n")
+    shown = run(deployment, "request", answers="\n".join([*boundless.values(), *again]) + "\n")
 
     assert deployment.sent[0][2]["scope"]["custodians"] == [CUSTODIAN]
+    assert shown.errors.count("From (") == 1  # the interval was right
 
 
 def test_an_end_before_the_start_is_asked_for_again() -> None:
@@ -189,6 +190,21 @@ def test_an_end_before_the_start_is_asked_for_again() -> None:
     run(deployment, "request", answers="\n".join([*reversed_.values(), "", "2026-04-01"]) + "\n")
 
     assert deployment.sent[0][2]["scope"]["interval"]["end"] == "2026-04-01T00:00:00Z"
+
+
+def test_a_field_that_nobody_knows_is_named_where_it_stands(tmp_path: Path) -> None:
+    event = load_event("discovery_requested")
+    event["detail"]["scope"]["custodian"] = [CUSTODIAN]
+    event["detail"]["priority"] = "high"
+    event["detail"]["title"] = ""
+
+    shown = run(HouseDeployment(House()), "request", write(tmp_path, event))
+
+    assert shown.exit_code == Exit.REFUSED
+    assert "scope.custodian: there is no such field" in shown.errors
+    assert "priority: there is no such field" in shown.errors
+    assert "title: " in shown.errors
+    assert "?" not in shown.errors
 
 
 def test_there_is_a_question_for_every_field() -> None:

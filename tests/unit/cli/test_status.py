@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.exits import Exit
+from cli.main import app
 from cli.pages import moment
 from holdfast.domain.ids import ReleaseId, RequestId
 from holdfast.domain.reconciliation import MEANINGS, Reason
@@ -312,6 +314,31 @@ def _planned() -> House:
     assert house.open_release().outcome == "OPENED"
     assert house.plan_release().status == "PLANNED"
     return house
+
+
+@pytest.mark.parametrize(("columns", "has_bars"), [("80", False), ("120", True)])
+def test_a_narrow_terminal_has_no_bars_and_no_heading_is_broken(columns: str, has_bars: bool) -> None:
+    house = held()
+    house.seal_custody()
+
+    shown = CliRunner(env={"COLUMNS": columns}).invoke(
+        app, ["status", MATTER], obj=lambda *_: HouseDeployment(house)
+    )
+
+    assert ("━" in shown.stdout) is has_bars
+    for name in ("conversations", "expected", "delivered", "secured", "explained", "missing"):
+        assert name in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= int(columns)
+
+
+def test_in_a_pipe_nothing_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    house = held()
+    house.seal_custody()
+
+    shown = CliRunner().invoke(app, ["status", MATTER], obj=lambda *_: HouseDeployment(house))
+
+    assert "recordings secured" in shown.stdout
 
 
 def test_what_the_verdict_says_besides_its_counts_is_shown() -> None:
