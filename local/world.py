@@ -67,7 +67,8 @@ class World:
 
     Args:
         scenario: the scenario file, which says what the simulated organisation holds.
-        out: receives `emulator.log`, `genesys.log`, `genesys-requests.jsonl` and, on request, `logs/`.
+        out: receives `emulator.log`, `genesys.log`, `genesys-requests.jsonl`, on request `logs/`, at the end
+            `accesses.json`: what IAM was asked, by which policies, and which resource is which.
         enforce_iam: whether roles and policies are enforced, as on AWS.
         parameters: stack parameters that differ from the embedded world's own and the scenario's.
         caller: under which name the clients' calls are counted.
@@ -99,6 +100,7 @@ class World:
         self._on_phase = on_phase
         self._running = ExitStack()
         self._clients: dict[str, Any] = {}
+        self._policies: Mapping[str, object] = {}
 
     def __enter__(self) -> Self:
         scenario = load_scenario(self.scenario_path)
@@ -124,6 +126,7 @@ class World:
                 parameters,
                 config=client_config(self._caller),
             )
+            self._policies = self.emulator.policies()  # before the scenario breaks any
             self._on_phase("connect")
             self.genesys = self._running.enter_context(self._simulator(port))
             client = self.genesys.clients[scenario.client]
@@ -138,7 +141,13 @@ class World:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._running.close()
+        with self._running, suppress(OSError):  # whose process may have been ended from outside
+            told = {
+                "accesses": self.emulator.accesses(),
+                "policies": self._policies,
+                "resources": dict(self.stack.resources),
+            }
+            (self.out / "accesses.json").write_text(json.dumps(told))
 
     @property
     def outputs(self) -> Mapping[str, str]:

@@ -10,6 +10,9 @@ from xdist.scheduler import LoadScopeScheduling
 from local.genesys.scenario import SCENARIOS
 from local.world import World
 from tests import measured
+from tests.recording import hold_against_the_record
+
+_DIFFERENCES = pytest.StashKey[list[str]]()
 
 
 class OneWorld(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -42,6 +45,25 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     with measured.unmeasured():
         return (yield)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that used other permissions than the record says, when all workers are done."""
+    if hasattr(session.config, "workerinput"):
+        return
+    folder: Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # no other way
+    session.config.stash[_DIFFERENCES] = differences = hold_against_the_record(session, folder)
+    if differences and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what differs, and what to do."""
+    if differences := config.stash.get(_DIFFERENCES, []):
+        terminalreporter.section("permissions: other than tests/unit/architecture/used_grants.txt says")
+        for one in differences:
+            terminalreporter.line(one)
+        terminalreporter.line("If a whole run is right: cp build/used_grants.txt tests/unit/architecture/")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Write down why a workflow ends in failure."""
+"""Write down why the conductor ends in failure."""
 
 from typing import Any
 
@@ -10,13 +10,10 @@ from holdfast.steps.record_failure import record_failure
 
 @observed
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Write down why a workflow ends in failure."""
+    """Write down why the conductor ends in failure."""
     answer = record_failure(
         Failing.model_validate(event),
         requests=bootstrap.requests(),
-        batches=bootstrap.batches(),
-        job_deadline=bootstrap.settings().job_deadline,
-        clock=bootstrap.clock,
         telemetry=bootstrap.telemetry,
     )
     return answer.model_dump(mode="json")

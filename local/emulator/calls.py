@@ -20,17 +20,20 @@ from ministack.core.iam_actions import extract_iam_action
 from ministack.core.router import detect_service, extract_access_key_id
 from ministack.services import lambda_svc, stepfunctions
 
+from local.emulator import accesses
+
 _counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
 _invocations: dict[str, str] = {}
 _lock = threading.Lock()
 
 TOLD: dict[str, object] = {"/_holdfast/calls": _counts, "/_holdfast/invocations": _invocations}
 # What is done on request, by path: it gets the query string, and what it returns is told.
-COMMANDS: dict[str, Callable[[str], object]] = {}
+COMMANDS: dict[str, Callable[[str], object]] = {
+    "/_holdfast/accesses": lambda _: accesses.told(),
+    "/_holdfast/policies": lambda _: accesses.policies(),
+}
 
 _APP_ID = re.compile(r"\bapp/([\w.-]+)")
-# Without AUTH a function signs with its account's number, with AUTH as a session of its role.
-_FUNCTION_KEY = re.compile(r"\d{12}|ASIA\w+")
 
 
 def install() -> None:
@@ -46,10 +49,9 @@ def _add(caller: str, operation: str) -> None:
         _counts[caller][operation] += 1
 
 
-def _caller(headers: dict[str, str], query: dict[str, Any]) -> str:
-    if named := _APP_ID.search(headers.get("user-agent", "")):
-        return named[1]
-    return "functions" if _FUNCTION_KEY.fullmatch(extract_access_key_id(headers, query)) else "others"
+def _caller(headers: dict[str, str]) -> str:
+    named = _APP_ID.search(headers.get("user-agent", ""))
+    return named[1] if named else "others"
 
 
 def _counting_dispatch(dispatch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -60,12 +62,17 @@ def _counting_dispatch(dispatch: Callable[..., Awaitable[Any]]) -> Callable[...,
         body: bytes,
         query_params: dict[str, Any],
         request_id: str,
-    ) -> object:
+    ) -> Any:
         params = gateway._routing_params(method, path, headers, body, query_params)  # noqa: SLF001
         service = detect_service(method, path, headers, params)
         operation = extract_iam_action(service, method, path, headers, body, params) or f"{service}:{method}"
-        _add(_caller(headers, query_params), operation)
-        return await dispatch(method, path, headers, body, query_params, request_id)
+        caller = _caller(headers)
+        _add("functions" if caller.startswith(accesses.FUNCTION) else caller, operation)
+        answer = await dispatch(method, path, headers, body, query_params, request_id)
+        key_id = extract_access_key_id(headers, query_params)
+        request = accesses.Request(caller, key_id, service, operation, method, path, headers, body, params)
+        accesses.note_request(request, answer[0])
+        return answer
 
     return dispatch_service_request
 

@@ -34,7 +34,7 @@ def install() -> None:
     of_tags = iam_actions.request_tag_context
 
     def of_body(service: str, action: str, body: bytes, parameters: Any) -> dict[str, Any]:
-        return {**of_tags(service, action, body, parameters), **_keys(service, action, body)}
+        return {**of_tags(service, action, body, parameters), **keys_of_body(service, action, body)}
 
     iam_actions.request_tag_context = of_body
 
@@ -45,7 +45,7 @@ def _role_of_session(arn: Any) -> Any:
     return f"arn:aws:iam::{session['account']}:role/{session['role']}" if session else arn
 
 
-def _keys(service: str, action: str, body: bytes) -> dict[str, Any]:
+def keys_of_body(service: str, action: str, body: bytes) -> dict[str, Any]:
     """Resolve the keys, in lower case as the evaluator looks them up."""
     if action == "s3:PutObjectLegalHold":
         status = _LEGAL_HOLD.search(body or b"")

@@ -117,6 +117,16 @@ class Emulator:
         invocations: Mapping[str, str] = self._told("invocations")
         return invocations
 
+    def accesses(self) -> list[dict[str, Any]]:
+        """Return what IAM would have been asked: `who`, `action`, `resource`, `conditions`, `times`."""
+        accesses: list[dict[str, Any]] = self._told("accesses")
+        return accesses
+
+    def policies(self) -> Mapping[str, list[Any]]:
+        """Return the documents of every role's policies, as they were deployed."""
+        policies: Mapping[str, list[Any]] = self._told("policies")
+        return policies
+
     def struck_events(self) -> Mapping[str, int]:
         """Return how many of S3's notifications were `lost` and `doubled` so far."""
         struck: Mapping[str, int] = self._told("events")

@@ -21,6 +21,7 @@ def main() -> None:
     from ministack import app as gateway  # noqa: PLC0415 - reads its settings on import
 
     from local.emulator import (  # noqa: PLC0415 - import MiniStack
+        accesses,
         action_names,
         alarms,
         calls,
@@ -37,6 +38,7 @@ def main() -> None:
     condition_keys.install()
     schedules.install()
     event_faults.install()
+    accesses.install()
     calls.install()
     stack_types.install()
     metrics.install()

@@ -15,7 +15,7 @@ from local.display import Lines
 from local.genesys.scenario import SCENARIOS, load_scenario, unmet
 from local.releases import summarise_releases
 from local.world import World
-from tests.e2e.runs import versions
+from tests.e2e.runs import send, versions
 from tests.e2e.test_scenarios import RELEASED
 
 pytestmark = pytest.mark.world
@@ -102,3 +102,22 @@ def test_the_role_that_lifts_can_do_nothing_else_to_evidence(released: World) ->
             lifter.put_object(Bucket=released.outputs[bucket], Key="x", Body=b"x")
 
     assert lifter.get_object_legal_hold(**named)["LegalHold"]["Status"] == "ON"
+
+
+def test_a_claim_on_what_was_let_go_locks_it_again(released: World) -> None:
+    let_go = _not_locked(released)
+    of_the_released_matter = load_scenario(SCENARIO).events[1].detail
+
+    ended = send(released, {**of_the_released_matter, "matter_id": "M-2026-003", "request_id": "R-3"})
+
+    assert (ended.status, ended.output["verdict"]) == ("SUCCEEDED", "PRESERVED")
+    assert len(let_go) == 4
+    assert not _not_locked(released)
+
+
+def _not_locked(world: World) -> list[dict[str, str]]:
+    s3, bucket = world.client("s3"), world.outputs["EvidenceBucket"]
+    named = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions(world)]
+    return [
+        one for one in named if s3.get_object_legal_hold(Bucket=bucket, **one)["LegalHold"]["Status"] != "ON"
+    ]

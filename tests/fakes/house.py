@@ -67,6 +67,7 @@ from holdfast.steps.comparison import Comparison
 from holdfast.steps.confirm_holds import confirm_holds
 from holdfast.steps.end_claims import end_claims
 from holdfast.steps.execute_export_job import execute_export_job
+from holdfast.steps.explain_failure import explain_failure
 from holdfast.steps.finish_release import finish_release
 from holdfast.steps.hash_objects import hash_objects
 from holdfast.steps.lift_holds import lift_holds
@@ -82,6 +83,7 @@ from holdfast.steps.preflight import Check, preflight
 from holdfast.steps.read_scope_pages import read_scope_pages
 from holdfast.steps.reconcile import reconcile
 from holdfast.steps.record_approval import record_approval
+from holdfast.steps.record_batch_failure import record_batch_failure
 from holdfast.steps.record_failure import record_failure
 from holdfast.steps.record_standing_matter import record_standing_matter
 from holdfast.steps.redrive_parked import redrive_parked
@@ -698,10 +700,15 @@ class House:
         so_far = progress.model_dump() if progress else {}
         return ReleaseCursor.model_validate(so_far | self.release.model_dump())
 
+    def explain_failure(self, failing: Failing) -> FailureRecorded:
+        return explain_failure(failing, telemetry=self.telemetry)
+
     def record_failure(self, failing: Failing) -> FailureRecorded:
-        return record_failure(
+        return record_failure(failing, requests=self.requests, telemetry=self.telemetry)
+
+    def record_batch_failure(self, failing: Failing) -> FailureRecorded:
+        return record_batch_failure(
             failing,
-            requests=self.requests,
             batches=self.batches,
             job_deadline=JOB_DEADLINE,
             clock=self.clock,

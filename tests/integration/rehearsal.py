@@ -326,8 +326,6 @@ class Rehearsal:
                     so_far=Preflighted.model_validate(_BESIDES | given),
                     execution_arn=given["execution_arn"],
                 )
-            case "RecordBatchFailure":
-                name = "RecordFailure"
         step = getattr(self.house, _snake(name))
         return step(**_taken(step, given))
 

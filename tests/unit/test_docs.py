@@ -18,7 +18,7 @@ import pytest
 import rfc8785
 from moto import mock_aws
 
-from cli.doctor_page import rewritten
+from cli import doctor_page
 from holdfast import ports
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
 from holdfast.aws.drift import DriftLedger
@@ -109,6 +109,7 @@ from holdfast.steps import confirm_holds, place_holds
 from holdfast.steps.pool import THREADS
 from holdfast.steps.seal_custody import PART_CONVERSATIONS
 from holdfast.steps.seal_matter import SEGMENT_ENTRIES
+from local import permissions_page
 from local.diagrams import redrawn
 from local.genesys.access import FULL
 from local.genesys.clock import ManualClock
@@ -518,7 +519,7 @@ def test_the_example_of_the_doctor_is_explained_as_it_is_shown() -> None:
 
 
 def test_the_causes_are_documented_as_the_rules_have_them() -> None:
-    assert rewritten(DOCTOR) == DOCTOR, "run python -m cli.doctor_page"
+    assert doctor_page.rewritten(DOCTOR) == DOCTOR, "run python -m cli.doctor_page"
     assert {code(name)[0]: layer for name, layer, _ in table(DOCTOR, "errors")[:-1]} == {
         cause.id: cause.layer for cause in OURS
     }
@@ -548,6 +549,12 @@ def test_the_pictures_of_workflows_and_template_are_up_to_date() -> None:
     assert sorted(re.findall(r"<!-- picture: (\w+) -->", ARCHITECTURE)) == sorted(machines)
     assert set(re.findall(r"<!-- wiring: (\w+) -->", ARCHITECTURE)) == {"overview", *wiring.members()}
     assert redrawn(ARCHITECTURE) == ARCHITECTURE, "run python -m local.diagrams"
+
+
+def test_the_tables_of_what_roles_may_do_are_up_to_date() -> None:
+    page = permissions_page.PAGE.read_text()
+
+    assert permissions_page.rewritten(page) == page, "run python -m local.permissions_page"
 
 
 def test_every_folder_is_in_the_map_of_the_house() -> None:

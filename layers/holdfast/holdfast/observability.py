@@ -21,7 +21,7 @@ NAMESPACE = "Holdfast"
 LOGGED_KEYS = frozenset(
     {
         "matter_id", "request_id", "batch_id", "export_job_id", "conversation_id", "object_key", "version_id",
-        "message_id", "quarantine_key", "slot_owner", "workflow", "error", "layer", "is_ours", "failure",
+        "message_id", "quarantine_key", "slot_owner", "workflow", "error", "layer", "failure",
         "check", "reason", "state", "verdict", "conversations", "batches", "outstanding", "attempt", "faults",
         "versions", "sent", "drifted", "redriven", "closed", "unreadable", "sequence", "entries",
     }

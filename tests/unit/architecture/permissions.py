@@ -1,4 +1,4 @@
-"""Derives from the source which AWS actions each function can come to need.
+"""Derives from the source which AWS actions each function can come to need; the record says on what.
 
 The way leads from the handler (which port is made by which factory) through the steps (which methods of that
 port they can reach) into the adapters (which calls of which client those make). Names carry it: a port is
@@ -6,6 +6,7 @@ called by the same name everywhere, which is how this code is written anyway.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,6 @@ from pathlib import Path
 
 type Function = ast.FunctionDef
 type Known = Mapping[str, list[Function]]
-type Need = tuple[str, str]  # action, logical id
 
 # What IAM checks is not always called like the operation, and depends on whether a version is named.
 # Source: Service Authorization Reference, Amazon S3 and Amazon DynamoDB.
@@ -70,42 +70,15 @@ PARTS_OF_TRANSACTIONS = {
     "updating": "dynamodb:UpdateItem",
     "deleting": "dynamodb:DeleteItem",
 }
-# What an adapter works on, where it is not told by a setting.
-PLACES = {
-    "EvidenceS3": "EvidenceBucket",
-    "EvidenceSightS3": "EvidenceBucket",
-    "EvidenceReleaseS3": "EvidenceBucket",
-    "StepFunctionsRuns": "PreserveMatter",
-    "Table": "Ledger",
-}
 OF_VERSIONS = {"EvidenceS3", "EvidenceSightS3", "EvidenceReleaseS3"}
-PLACES_OF_FACTORIES = {"release_runs": "ReleaseHold"}
-# What Preflight reads, by the client that it asks.
-PLACES_OF_CLIENTS = {
-    "_s3": "EvidenceBucket",
-    "_kms": "Key",
-    "_sqs": "ArrivalQueue",
-    "_iam": "GenesysWriterRole",
-    "_lambda": "SecureObjects",
+# Without `s3:ListBucket` a missing file is "forbidden".
+TELL_ABSENCE = {
+    "WorkS3": "get_object",
+    "ManifestS3": "get_object",
+    "RecordsS3": "get_object",
+    "EvidenceSightS3": "get_object_legal_hold|get_object_tagging",
 }
-# One reading of several is about something else as well, or instead.
-PLACES_OF_CALLS = {
-    "get_role": ("GenesysWriterRole",),
-    "get_role_policy": ("GenesysWriterRole", "SecureObjectsRole"),
-    "list_role_policies": ("GenesysWriterRole", "SecureObjectsRole"),
-    "list_attached_role_policies": ("GenesysWriterRole", "SecureObjectsRole"),
-    "get_event_source_mapping": ("SecureObjectsArrivalQueue",),
-}
-SETTINGS = {
-    "EVIDENCE_BUCKET": "EvidenceBucket",
-    "RECORDS_BUCKET": "RecordsBucket",
-    "WORK_BUCKET": "WorkBucket",
-    "ARRIVAL_QUEUE_URL": "ArrivalQueue",
-    "HASH_QUEUE_URL": "HashQueue",
-    "REQUEST_BUS": "RequestBus",
-    "APPLY_LEGAL_HOLD_ARN": "ApplyLegalHold",
-    "SEAL_KEY_ARN": "SealKey",
-}
+CLIENTS = {"_client", "_iam", "_kms", "_lambda", "_s3", "_sqs"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +88,7 @@ class Program:
     root: Path
     read: Callable[[Path], str] = Path.read_text
 
-    def needs(self, program: str) -> set[Need]:
+    def needs(self, program: str) -> set[str]:
         """Name what a function needs, without what its event source needs."""
         handler = self._tree(self.root / "functions" / program / "app.py")
         factories = dict(_ports(handler))
@@ -137,7 +110,7 @@ class Program:
             action
             for adapter in made & self._adapters.keys() - {"Table"}
             for method in _functions(self._adapters[adapter])
-            for action, _ in self._done_by(adapter, method.name, "")
+            for action in self._done_by(adapter, method.name)
         }
 
     def _tree(self, path: Path) -> ast.Module:
@@ -184,41 +157,33 @@ class Program:
                 waiting += [n.id for n in ast.walk(self._bootstrap[name]) if isinstance(n, ast.Name)]
         return seen
 
-    def _made_by(self, factory: str, method: str) -> Iterator[Need]:
+    def _made_by(self, factory: str, method: str) -> Iterator[str]:
         """Follow a method of what a factory makes."""
-        body = self._bootstrap[factory]
-        for node in ast.walk(body):
-            if not isinstance(node, ast.Call):
-                continue
-            made = _last_name(node.func)
+        for node in ast.walk(self._bootstrap[factory]):
+            made = _last_name(node.func) if isinstance(node, ast.Call) else None
             if made in self._adapters and made != "Table":
-                yield from self._done_by(str(made), method, _place(str(made), body))
+                yield from self._done_by(str(made), method)
 
-    def _done_by(self, adapter: str, method: str, place: str) -> Iterator[Need]:
+    def _done_by(self, adapter: str, method: str) -> Iterator[str]:
         known = _known([self._adapters[adapter]])
         for start in known.get(f".{method}", []):
             for function in [start, *_reached(start, known, on_self_only=True)]:
-                yield from self._asked(adapter, function, place)
+                yield from self._asked(adapter, function)
 
-    def _asked(self, adapter: str, function: Function, place: str) -> Iterator[Need]:
+    def _asked(self, adapter: str, function: Function) -> Iterator[str]:
         for node in ast.walk(function):
             if not isinstance(node, ast.Attribute):
                 continue
             receiver = _last_name(node.value)
-            if receiver in PLACES_OF_CLIENTS and adapter == "StackWiring":
-                places = PLACES_OF_CALLS.get(node.attr, (PLACES_OF_CLIENTS[receiver],))
-                yield from ((action, one) for action in ACTIONS[node.attr] for one in places)
-            elif receiver in {"_client", "_kms"}:
+            if receiver in CLIENTS:
                 names_versions = adapter in OF_VERSIONS and node.attr in ON_VERSIONS
-                actions = (ON_VERSIONS if names_versions else ACTIONS)[node.attr]
-                yield from ((action, place) for action in actions)
-                tells_absence = adapter in {"WorkS3", "ManifestS3", "RecordsS3"} and node.attr == "get_object"
-                if tells_absence or (adapter == "EvidenceSightS3" and names_versions):
-                    yield "s3:ListBucket", place  # without it a missing file is "forbidden"
+                yield from (ON_VERSIONS if names_versions else ACTIONS)[node.attr]
+                if re.fullmatch(TELL_ABSENCE.get(adapter, ""), node.attr):
+                    yield "s3:ListBucket"
             elif receiver == "_table" and node.attr in PARTS_OF_TRANSACTIONS:
-                yield PARTS_OF_TRANSACTIONS[node.attr], place
+                yield PARTS_OF_TRANSACTIONS[node.attr]
             elif receiver == "_table":
-                yield from self._done_by("Table", node.attr, place)
+                yield from self._done_by("Table", node.attr)
 
 
 def _ports(handler: ast.Module) -> Iterator[tuple[str, str]]:
@@ -265,14 +230,3 @@ def _reached(start: ast.AST, known: Known, *, on_self_only: bool = False) -> lis
                 reached += found
                 waiting += found
     return reached
-
-
-def _place(adapter: str, factory: Function) -> str:
-    """Tell which resource an adapter works on, by the setting its factory reads."""
-    told = [
-        SETTINGS[node.value]
-        for node in ast.walk(factory)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SETTINGS
-    ]
-    named = PLACES_OF_FACTORIES.get(factory.name) or PLACES.get(adapter, "Ledger")
-    return told[0] if told else named

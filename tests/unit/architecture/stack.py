@@ -13,14 +13,14 @@ type Statement = dict[str, Any]
 
 # One program as several functions with a role each, so that export and hold do not even share their failures.
 PROGRAM_OF = {
-    "RecordExportFailure": "record_failure",
-    "RecordHoldFailure": "record_failure",
-    "RecordStandingFailure": "record_failure",
-    "RecordResolutionFailure": "record_failure",
-    "RecordReleaseFailure": "record_failure",
+    "RecordExportFailure": "record_batch_failure",
+    "RecordHoldFailure": "explain_failure",
+    "RecordStandingFailure": "explain_failure",
+    "RecordResolutionFailure": "explain_failure",
+    "RecordReleaseFailure": "explain_failure",
     "SealRelease": "seal_matter",
     "PackageRelease": "package_matter",
-    "RecordApprovalFailure": "record_failure",
+    "RecordApprovalFailure": "explain_failure",
 }
 # Invoked by an operator, and by nothing else.
 OPERATED = {"RedriveParked"}
@@ -48,7 +48,7 @@ OF_THE_RELEASE = {
 }
 # All that the role that lifts may do, beside the ledger and its log.
 LIFTS = {
-    LOCKS, "s3:GetObjectLegalHold", "s3:GetObject", "s3:ListBucket", "kms:Decrypt", "kms:GenerateDataKey",
+    LOCKS, "s3:GetObjectLegalHold", "s3:GetObject", "s3:ListBucket", "kms:Decrypt",
     "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
 }  # fmt: skip
 NEVER = re.compile(

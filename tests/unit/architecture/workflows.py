@@ -62,6 +62,10 @@ _PATH = re.compile(r"\$(\.[A-Za-z_]\w*)*")
 _PATH_IN_INTRINSIC = re.compile(r"\$[\w.$]*")
 
 
+# The programs that every way of failure leads through.
+RECORDERS = {"explain_failure", "record_batch_failure", "record_failure"}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What a workflow calls: the program it runs, its time limit, what it takes and what it answers."""
@@ -80,7 +84,6 @@ class Surroundings:
     machines: Mapping[str, Definition]
     transient: frozenset[str]
     starts_with: Shape
-    recorder: str = "record_failure"
 
 
 def faults(definition: Definition, around: Surroundings) -> list[str]:
@@ -271,7 +274,7 @@ def _failures(graph: _Graph, around: Surroundings) -> Iterator[str]:
     recorders = {
         name
         for name, state in graph.states.items()
-        if (step := _step_of(state, around)) and step.program == around.recorder
+        if (step := _step_of(state, around)) and step.program in RECORDERS
     }
     recording = {name for recorder in recorders for name in graph.reachable(recorder)}
     for name, state in graph.states.items():

@@ -44,7 +44,7 @@ def test_what_has_ended_is_in_no_later_round() -> None:
 def interrupt(house: House, index: int = 0) -> None:
     failure = {"Error": "PlatformUnavailable", "Cause": "503"}
     given = batch_run(index).model_dump() | {"failure": failure}
-    house.record_failure(Failing(input=given, execution_arn="arn:child", workflow="export_recordings"))
+    house.record_batch_failure(Failing(input=given, execution_arn="arn:child", workflow="export_recordings"))
 
 
 def test_what_was_interrupted_waits_the_longer_the_longer_its_trouble_lasts() -> None:

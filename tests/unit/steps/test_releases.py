@@ -1224,7 +1224,7 @@ def test_a_request_fails_the_same_way_as_before_and_a_release_fails_nothing() ->
         workflow="release_hold",
     )
 
-    told = house.record_failure(failing)
+    told = house.explain_failure(failing)
 
     assert (told.matter_id, told.release_id, told.request_id) == (MATTER, "REL-1", "")
     assert record(house).state is ReleaseState.PLANNED

@@ -339,7 +339,7 @@ def test_what_a_batch_died_of_is_in_the_verdict_once_however_many_died_of_it() -
     for index in (0, 1):
         state = {"matter_id": MATTER, "request_id": REQUEST, "batch_id": house.batch(index).batch_id}
         failure = {"Error": "PermissionMissing", "Cause": "POST jobs: 403"}
-        house.record_failure(
+        house.record_batch_failure(
             Failing(
                 input=state | {"failure": failure}, execution_arn="arn:child", workflow="export_recordings"
             )

@@ -40,10 +40,10 @@ from holdfast.ports import (
     Telemetry,
     WorkFiles,
 )
+from holdfast.steps.explain_failure import MAX_EXPLANATION, innermost_error
 from holdfast.steps.files import BatchFiles, request_folder
 from holdfast.steps.parked import still_parked
 from holdfast.steps.pool import for_each
-from holdfast.steps.record_failure import MAX_EXPLANATION, innermost_error
 
 MAX_EXPLANATIONS = 5  # what a batch died of, its siblings often died of too
 # A part is whole batches, and has at least as many conversations; a batch more at most. A minute's reading.
