@@ -96,7 +96,11 @@ class RequestProgress:
         if state.is_terminal:
             return None
         if self.is_over:
-            return "its run broke off without a verdict: send the same request again, it is taken over"
+            why = f" ({self.execution.error})" if self.execution.error else ""
+            return (
+                f"its run broke off without a verdict{why}: send the same request again, it is taken over;"
+                " holdfast failures says why, and sends it"
+            )
         ended = sum(batch.record.state.is_terminal for batch in self.batches)
         match state:
             case RequestState.OPEN if not self.batches:

@@ -41,6 +41,7 @@ class ExecutionsInMemory:
 
     house: House
     state: str = "Reconcile"
+    error: str | None = None
     failures: dict[str, list[FailedRun]] = field(default_factory=dict)
 
     def failed(self, machine_arn: str, since: datetime) -> Iterator[FailedRun]:
@@ -48,9 +49,9 @@ class ExecutionsInMemory:
 
     def of(self, arn: str) -> Execution:
         is_running = self.house.runs.is_alive(arn) or self.house.release_runs.is_alive(arn)
-        return Execution(
-            arn, "RUNNING" if is_running else "SUCCEEDED", state=self.state if is_running else None
-        )
+        if is_running:
+            return Execution(arn, "RUNNING", state=self.state)
+        return Execution(arn, "FAILED" if self.error else "SUCCEEDED", error=self.error)
 
 
 @dataclass

@@ -133,11 +133,14 @@ def test_what_is_settled_is_counted_from_its_findings() -> None:
 
 
 def test_a_run_that_died_is_said_to_have_broken_off() -> None:
-    shown = run(exported(), "status", MATTER)
+    deployment = HouseDeployment(exported())
+    deployment.executions.error = "States.Timeout"
+
+    shown = run(deployment, "status", MATTER)
 
     (request,) = shown.document["matters"][0]["requests"]
-    assert "broke off" in request["waits_for"]
-    assert "broke off" in shown.page
+    assert "broke off without a verdict (States.Timeout): send the same request again" in request["waits_for"]
+    assert "holdfast failures" in shown.page
 
 
 def test_a_failed_request_says_why() -> None:
