@@ -194,11 +194,15 @@ class Deployment:
         )
         told: dict[str, Any] = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
+            error = told.get("errorType", "unknown")
+            cannot_start = error == "Runtime.ImportModuleError"
             raise CommandFailed(
-                f"{function.removesuffix('Name')} failed: {told.get('errorType', 'unknown')}",
-                Exit.TRY_AGAIN,
+                f"{function.removesuffix('Name')} failed: {error}",
+                Exit.REFUSED if cannot_start else Exit.TRY_AGAIN,
                 found=str(told.get("errorMessage", "no message")),
-                advice="read the function's log; what was done before it failed is not done twice",
+                advice="build for the Architecture that the stack has, then deploy again: a layer does not fit"
+                if cannot_start
+                else "read the function's log; what was done before it failed is not done twice",
             )
         return told
 

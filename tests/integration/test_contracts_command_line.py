@@ -240,6 +240,19 @@ def test_a_function_that_fails_is_a_sentence_with_what_it_said() -> None:
     assert (failure.value.refusal.found, failure.value.refusal.exit_code) == ("no answer", Exit.TRY_AGAIN)
 
 
+def test_a_stack_that_was_built_for_another_architecture_says_so() -> None:
+    deployment = Deployment("a stack", {"PreflightName": "f"}, boto3.Session(region_name=REGION))
+    said = {"errorType": "Runtime.ImportModuleError", "errorMessage": "No module named 'pydantic_core'"}
+    with Stubber(deployment.client("lambda")) as stub:
+        stub.add_response("invoke", _answered("Unhandled", said), {"FunctionName": "f", "Payload": b"{}"})
+
+        with pytest.raises(CommandFailed, match="Preflight failed") as failure:
+            deployment.invoke("PreflightName", {})
+
+    assert failure.value.refusal.exit_code == Exit.REFUSED
+    assert "Architecture" in failure.value.refusal.advice
+
+
 @pytest.mark.parametrize(
     ("code", "exit_code"),
     [
