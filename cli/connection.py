@@ -200,7 +200,7 @@ class Deployment:
                 f"{function.removesuffix('Name')} failed: {error}",
                 Exit.REFUSED if cannot_start else Exit.TRY_AGAIN,
                 found=str(told.get("errorMessage", "no message")),
-                advice="build for the Architecture that the stack has, then deploy again: a layer does not fit"
+                advice="a layer does not fit: build for the Architecture that the stack has, and deploy"
                 if cannot_start
                 else "read the function's log; what was done before it failed is not done twice",
             )
