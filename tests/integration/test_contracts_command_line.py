@@ -184,7 +184,7 @@ def test_lost_events_are_read_once_and_stay_in_the_queue_until_they_are_removed(
     url = sqs.create_queue(QueueName="lost")["QueueUrl"]
     event = {"source": "legal", "detail-type": "DiscoveryRequested", "detail": {"matter_id": "M-1"}}
     told: Any = {"ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"}}
-    for body in (json.dumps(event), "nonsense", "[]"):
+    for body in (json.dumps(event), "nonsense", '{"source": "another"}'):
         sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=told)
     queue = LostEvents(sqs, url=url)
 
