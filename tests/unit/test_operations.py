@@ -63,6 +63,15 @@ def test_every_resource_that_a_runbook_names_is_in_the_template() -> None:
     assert named <= TEMPLATE["Resources"].keys() | events
 
 
+def test_every_event_that_is_looked_for_in_the_logs_is_logged() -> None:
+    program = "".join(path.read_text() for path in (ROOT / "layers/holdfast/holdfast").rglob("*.py"))
+
+    looked_for = set(re.findall(r"^logs (\w+)", TEXT, re.MULTILINE))
+
+    assert looked_for
+    assert [event for event in looked_for if f'"{event}"' not in program] == []
+
+
 def test_the_shell_is_prepared_before_anything_is_typed() -> None:
     prepared = preparation(TEXT)
 
