@@ -60,6 +60,7 @@ NAMED_ONLY: Mapping[str, str] = {
     "make mutants": "takes minutes; tests/unit/gates/test_mutants.py holds that all can be planted",
     "make mutants GATE=logs": "as above",
     ".venv/bin/python -m pytest tests/unit/domain/test_tags.py": "what make test does, of one file",
+    "python -m local.permissions_page": "tests/unit/test_docs.py holds what it draws",
     "python -m local.diagrams": "tests/unit/test_docs.py holds what it draws",
     "python -m local.genesys [--port N] [--scenario FILE] [--requests FILE] [--folder DIR]": "a form",
     "sha256sum --check": "reads a list that only large requests have",
