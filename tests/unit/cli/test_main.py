@@ -172,6 +172,18 @@ def completed(shell: str, typed: str) -> str:
     ).stdout
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_interruption_from_the_keyboard_is_an_exit_code_and_no_words(
+    options: list[str],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    shown = RUNNER.invoke(app, ["status", *options], obj=interrupted)
+
+    assert (shown.exit_code, shown.output) == (Exit.INTERRUPTED, "")
+
+
 def test_a_shell_completes_commands() -> None:
     told = completed("bash", "holdfast re").split()
 
