@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 from local.genesys.scenario import SCENARIOS
 from local.world import World
 from tests import measured
-from tests.recording import hold_against_the_record
+from tests.recording import hold_against_the_record, is_whole
 
 _DIFFERENCES = pytest.StashKey[list[str]]()
 
@@ -52,7 +52,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):
         return
     folder: Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # no other way
-    session.config.stash[_DIFFERENCES] = differences = hold_against_the_record(session, folder)
+    whole = is_whole(session.config.args, lambda name: session.config.getoption(name, None))
+    session.config.stash[_DIFFERENCES] = differences = hold_against_the_record(folder, whole=whole)
     if differences and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -6,11 +6,9 @@ show exactly what is recorded; a run of some may show less, and nothing else.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from holdfast.doctor.policy import Access, Effect, Policy, evaluate, read_policy
 from local.grants import Grant, roles, shared, used, widest
@@ -37,11 +35,10 @@ def recorded() -> set[Grant]:
     return {Grant.read(line) for line in RECORD.read_text().splitlines()}
 
 
-def is_whole(config: pytest.Config) -> bool:
-    """Tell whether all end-to-end tests were asked for."""
-    folders = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
-    chosen = any(config.getoption(option, None) for option in _CHOOSING)
-    return not chosen and any(_END_TO_END.is_relative_to(folder) for folder in folders)
+def is_whole(arguments: Iterable[str], option: Callable[[str], object]) -> bool:
+    """Tell whether all end-to-end tests were asked for, by what pytest was given."""
+    is_chosen = any(option(name) for name in _CHOOSING)
+    return not is_chosen and any(_END_TO_END.is_relative_to((ROOT / one).resolve()) for one in arguments)
 
 
 def refused(told: Mapping[str, Any]) -> Iterator[str]:
@@ -72,7 +69,7 @@ def differences(seen: Iterable[Grant], record: set[Grant], *, whole: bool) -> It
         yield from (f"recorded, and not used any more: {grant}" for grant in sorted(record - uses))
 
 
-def hold_against_the_record(session: pytest.Session, folder: Path) -> list[str]:
+def hold_against_the_record(folder: Path, *, whole: bool) -> list[str]:
     """Compare what was noted below a folder; of a whole run, leave the record that it would make."""
     worlds = [json.loads(path.read_text()) for path in folder.rglob("accesses.json")]
     if not worlds:
@@ -81,7 +78,6 @@ def hold_against_the_record(session: pytest.Session, folder: Path) -> list[str]:
     for told in worlds:
         tally.update(used(told["accesses"], told["resources"]))
     uses = widest(shared(read_template(_TEMPLATE), tally))
-    whole = is_whole(session.config)
     if whole:
         FOUND.parent.mkdir(exist_ok=True)
         FOUND.write_text("".join(f"{one}\n" for one in sorted(uses - BY_CHANCE.keys())))

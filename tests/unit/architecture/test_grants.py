@@ -1,8 +1,10 @@
 """What is granted is what is used: the template against the record of the end-to-end runs."""
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from local.grants import Grant, granted, needed, used
 from local.template import Template, read_template
 from local.unused import BY_CHANCE, NEVER
-from tests.recording import RECORD, differences, recorded
+from tests.recording import RECORD, differences, hold_against_the_record, is_whole, recorded, refused
 
 TEMPLATE = read_template(Path(__file__).parents[3] / "template.yaml")
 
@@ -321,3 +323,91 @@ def test_an_access_is_named_as_the_template_names_it(
     access = {"who": "h-PlanHolds-1", "action": action, "resource": resource, "conditions": conditions}
 
     assert used([{**access, "times": 2}], resources) == {Grant.read(f"PlanHolds {grant}"): 2}
+
+
+def told(action: str, resource: str, conditions: dict[str, str], statement: dict[str, Any]) -> dict[str, Any]:
+    """What a world leaves: one access of CheckExportJob, and the policy of its role."""
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+    return {
+        "accesses": [
+            {
+                "who": "h-CheckExportJob-1",
+                "action": action,
+                "resource": resource,
+                "conditions": conditions,
+                "times": 1,
+            }
+        ],
+        "policies": {"h-CheckExportJobRole-2": [policy]},
+        "resources": {
+            "CheckExportJob": "h-CheckExportJob-1",
+            "CheckExportJobRole": "h-CheckExportJobRole-2",
+            "Ledger": "h-Ledger-3",
+        },
+    }
+
+
+TABLE = "arn:aws:dynamodb:r:1:table/h-Ledger-3"
+SLOTS_ALONE = {
+    "Action": "dynamodb:DeleteItem",
+    "Resource": TABLE,
+    "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["ORG#*"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "conditions", "is_allowed"),
+    [
+        ("dynamodb:DeleteItem", TABLE, {"dynamodb:LeadingKeys": "ORG#*"}, True),
+        ("dynamodb:DeleteItem", TABLE, {"dynamodb:LeadingKeys": "CONV#*"}, False),
+        ("dynamodb:DeleteItem", f"{TABLE}x", {"dynamodb:LeadingKeys": "ORG#*"}, False),
+        ("dynamodb:PutItem", TABLE, {"dynamodb:LeadingKeys": "ORG#*"}, False),
+    ],
+)
+def test_every_call_is_held_against_the_policies_as_deployed(
+    action: str, resource: str, conditions: dict[str, str], is_allowed: bool
+) -> None:
+    world = told(action, resource, conditions, SLOTS_ALONE)
+
+    assert [one.split(": ")[0] for one in refused(world)] == [] if is_allowed else ["not allowed"]
+
+
+def test_what_worlds_leave_anywhere_below_a_run_s_folder_is_compared() -> None:
+    world = told("dynamodb:DeleteItem", TABLE, {"dynamodb:LeadingKeys": "CONV#*"}, SLOTS_ALONE)
+
+    with TemporaryDirectory() as folder:  # not below this run's own
+        left = Path(folder) / "popen-gw1" / "strict-world0" / "accesses.json"
+        left.parent.mkdir(parents=True)
+        left.write_text(json.dumps(world))
+        said = hold_against_the_record(Path(folder), whole=False)
+
+    assert said == [
+        f"not allowed: CheckExportJob dynamodb:DeleteItem {TABLE} {{'dynamodb:LeadingKeys': 'CONV#*'}}",
+        "used, and not recorded: CheckExportJob dynamodb:DeleteItem Ledger if dynamodb:leadingkeys=CONV#*",
+    ]
+
+
+def test_a_run_that_started_no_world_says_nothing(tmp_path: Path) -> None:
+    assert hold_against_the_record(tmp_path, whole=True) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_all"),
+    [
+        ([], True),
+        (["tests"], True),
+        (["tests/e2e"], True),
+        (["tests/unit"], False),
+        (["tests/e2e/test_arrivals.py"], False),
+        (["tests/e2e", "-k", "arrivals"], False),
+        (["tests/e2e", "-m", "world"], False),
+        (["tests/e2e", "--deselect", "tests/e2e/test_arrivals.py::test_x"], False),
+    ],
+)
+def test_a_run_is_whole_if_no_end_to_end_test_was_left_out(
+    arguments: list[str], is_all: bool, pytestconfig: pytest.Config
+) -> None:
+    options = pytestconfig._parser.parse_known_args(arguments)
+    asked = options.file_or_dir or ["tests"]
+
+    assert is_whole(asked, lambda option: getattr(options, option, None)) is is_all
