@@ -142,8 +142,10 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._running, suppress(OSError):  # whose process may have been ended from outside
+            # Another stack may have been deployed into the same account; what it did is its own.
+            ours = {physical.rpartition(":")[2] for physical in self.stack.resources.values()}
             told = {
-                "accesses": self.emulator.accesses(),
+                "accesses": [one for one in self.emulator.accesses() if one["who"] in ours],
                 "policies": self._policies,
                 "resources": dict(self.stack.resources),
             }
