@@ -8,14 +8,17 @@ import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cli.exits import Exit
 from holdfast.domain.states import RequestState
-from holdfast.ports import Counter
+from holdfast.ports import Counter, SweepSource, VersionPage
 from local.emulator.verdicts import state_of
 from local.template import read_template
 from tests.events import load_event
 from tests.fakes.house import MATTER, House
+from tests.integration.rehearsal import Rehearsal
+from tests.integration.test_platform_runs import PROTECTION, group, run_of
 from tests.runbooks import PAGE, runbooks
 from tests.unit.cli.deployment import HouseDeployment, Shown, run
 from tests.unit.cli.test_failures import failed_run
@@ -109,3 +112,50 @@ def test_standing_matter_stuck() -> None:
     assert swept.exit_code == Exit.DONE
     covered = status.document["matters"][0]["standing"]["covered_until"]
     assert covered > standing.course.starts_at.isoformat()[:10]
+
+
+# --- a vendor in trouble
+
+
+def in_trouble(faults: dict[str, Any]) -> Rehearsal:
+    return run_of(group("calls", 6), faults=faults)
+
+
+def test_exports_break_off() -> None:
+    us = in_trouble({"jobs": [{"from": 1, "times": 3, "outcome": "failed", "error_message": "no"}]})
+
+    trouble = counted(us.house, "ExportsBreakOff", us.run)
+
+    assert judged("ExportsBreakOff", trouble) == "ALARM"
+    deployment = HouseDeployment(us.house)
+    assert typed(deployment, "ExportsBreakOff", "Look", MATTER=MATTER)[0].page
+    calm = counted(us.house, "ExportsBreakOff", lambda: us.run(request_id="R-2"))
+    assert judged("ExportsBreakOff", calm) == "OK"
+    (over,) = typed(deployment, "ExportsBreakOff", "Over", MATTER=MATTER)
+    assert over.document["matters"][0]["requests"][-1]["state"] == "PRESERVED"
+
+
+def test_platform_throttles() -> None:
+    throttled = {"when": {"path": PROTECTION, "times": 60}, "then": {"status": 429, "retry_after": 180}}
+    us = in_trouble({"requests": [throttled]})
+
+    trouble = counted(us.house, "PlatformThrottles", us.run)
+
+    # As many in each of three hours; the steps wait as long as they are told, so it is a long night.
+    assert judged("PlatformThrottles", trouble // 3, trouble // 3, trouble // 3) == "ALARM"
+    assert judged("PlatformThrottles", 0, trouble // 3, trouble // 3) == "OK"
+
+
+# --- deliveries of S3's own
+
+
+def test_inventory_overdue() -> None:
+    house = House()
+
+    nothing = counted(house, "InventoryOverdue", lambda: house.sweep_evidence(source=SweepSource.INVENTORY))
+    house.inventory.pages = [VersionPage((), None, is_last=True)]
+    delivered = counted(house, "InventoryOverdue", lambda: house.sweep_evidence(source=SweepSource.INVENTORY))
+
+    days = [nothing or None] * 3
+    assert judged("InventoryOverdue", *days) == "ALARM"
+    assert judged("InventoryOverdue", delivered, *days[:2]) == "OK"
