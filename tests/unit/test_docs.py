@@ -119,6 +119,7 @@ from local.genesys.server import Simulator
 from local.template import read_template
 from local.wiring_pictures import GENESYS as GENESYS_CLOUD
 from local.wiring_pictures import Wiring
+from tests.packages import sealed_matter
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -303,6 +304,29 @@ def test_the_announcements_are_those_of_the_workflows() -> None:
     announced = {"MatterPreserved", "MatterIncomplete"} | set(re.findall(r'"DetailType": "(\w+)"', machines))
 
     assert {code(row[0])[0] for row in table(EVENTS, "announcements")} == announced
+
+
+def test_the_files_of_a_demo_are_those_that_somebody_writes() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "local").rglob("*.py"))
+
+    named = {name for row in table(README, "demo") for name in (*code(row[0]), *code(row[1]))}
+
+    assert {name for name in named - {"data/report.html"} if f'"{name.strip("/")}"' not in sources} == set()
+
+
+def test_every_file_of_a_package_is_described_and_every_description_has_its_file() -> None:
+    house = sealed_matter()
+    key = house.package_matter().package_key
+    files = {name.removeprefix(f"{key}/") for name in house.records.files if name.startswith(f"{key}/")}
+    files |= {
+        "data/releases/REL-1/plan.json",
+        "data/media/key",
+    }  # of a matter that was released; brought along
+
+    named = {name for row in table(PACKAGE, "files") for name in code(row[0])}
+
+    assert {file for file in files if not any(file.startswith(name) for name in named)} == set()
+    assert {name for name in named if not any(file.startswith(name) for file in files)} == set()
 
 
 # --- docs/genesys.md: permissions
