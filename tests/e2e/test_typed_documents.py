@@ -9,7 +9,7 @@ import pytest
 
 from local.world import World, description_of
 from tests.documented import ROOT, Block, Typist, in_the_world, typed, upper_snake
-from tests.e2e.runs import ledger, request_of
+from tests.e2e.runs import ledger, request_of, versions
 from tests.events import load_event
 
 pytestmark = pytest.mark.world
@@ -59,9 +59,10 @@ def reader(world: World, tmp_path_factory: pytest.TempPathFactory) -> Typist:
             '"$VERSION"': lambda: f'"{_receipt(world)["version_id"]}"',
             '"$NEWEST_SEAL"': lambda: f'"{_newest_seal(world)}"',
         },
-        # Other tests of this world leave matters that are not preserved, runs that failed, and drift.
+        # Other tests of this world leave what is parked, matters that are not preserved, failed runs, and drift.
         may_say_no=(
-            "holdfast status\n",
+            "holdfast status",
+            "holdfast why",
             "holdfast matters\n",
             "holdfast failures\n",
             "holdfast redrive",
@@ -71,12 +72,13 @@ def reader(world: World, tmp_path_factory: pytest.TempPathFactory) -> Typist:
 
 
 def _receipt(world: World) -> dict[str, Any]:
-    """The receipt of some recording that the matter claims, always the same."""
-    items = ledger(world)
+    """The receipt of some recording that the matter claims and nobody has deleted, always the same."""
+    items, there = ledger(world), {version["VersionId"] for version in versions(world)}
     claimed = {item["pk"] for item in items if item["sk"] == f"CLAIM#{MATTER}"}
     entries = [item["entry"] for item in items if item["pk"] in claimed and item["sk"].startswith("OBJ#")]
     receipts: list[dict[str, Any]] = [json.loads(bytes(entry)) for entry in entries]
-    return min((one for one in receipts if one["role"] == "media"), key=lambda one: str(one["version_id"]))
+    media = [one for one in receipts if one["role"] == "media" and one["version_id"] in there]
+    return min(media, key=lambda one: str(one["version_id"]))
 
 
 def _newest_seal(world: World) -> str:
