@@ -59,7 +59,7 @@ def reader(world: World, tmp_path_factory: pytest.TempPathFactory) -> Typist:
             '"$VERSION"': lambda: f'"{_receipt(world)["version_id"]}"',
             '"$NEWEST_SEAL"': lambda: f'"{_newest_seal(world)}"',
         },
-        # Other tests of this world leave what is parked, matters that are not preserved, failed runs, and drift.
+        # Other tests of this world leave parked messages, incomplete matters, failed runs, and drift.
         may_say_no=(
             "holdfast status",
             "holdfast why",
