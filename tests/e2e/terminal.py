@@ -34,7 +34,7 @@ def answered(
     questions: list[str] = []
     try:
         while time.monotonic() < ends_at:
-            is_speaking, _, _ = select.select([ours], [], [], 0.2)
+            is_speaking, _, _ = select.select([ours], [], [], 0.05)
             if is_speaking:
                 try:
                     said += _COLOURS.sub("", os.read(ours, 65536).decode(errors="replace"))
