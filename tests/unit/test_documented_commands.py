@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import COMMANDS
+from local.template import read_template
 from tests.documented import (
     ALONE,
     NAMED_ONLY,
@@ -70,6 +71,16 @@ def test_what_is_typed_is_all_that_is_shown_but_for_the_exceptions() -> None:
     for block in EVERY_BLOCK:
         kept, left_out = typed(block), [line for line in block.text.splitlines() if reason_not_to_type(line)]
         assert kept.count("\n") in (0, block.text.count("\n") - len(left_out)), str(block)
+
+
+def test_a_page_that_uses_the_stacks_outputs_says_where_they_come_from() -> None:
+    outputs = {upper_snake(name) for name in read_template(ROOT / "template.yaml")["Outputs"]}
+
+    using = {block.page for block in EVERY_BLOCK if outputs & set(re.findall(r"\$(\w+)", block.text))}
+
+    assert {"docs/events.md", "docs/genesys.md", "docs/package.md"} <= using
+    for page in using - {"docs/operations.md"}:
+        assert "(operations.md#the-shell)" in (ROOT / page).read_text(), page
 
 
 @pytest.fixture
