@@ -158,11 +158,18 @@ def names(template: Template, folders: set[str]) -> Iterator[str]:
 
 
 def roles(template: Template) -> Iterator[str]:
-    """One role each."""
-    bearers = {**functions(template), **of_type(template, "Serverless::StateMachine")}
+    """One role each, which its service alone may take."""
+    machines = of_type(template, "Serverless::StateMachine")
+    bearers = {**functions(template), **machines}
     for name, properties in bearers.items():
         if role_of(properties) != f"{name}Role":
             yield f"{name}: shares a role, or its role is not named after it"
+        if "Policies" in properties:
+            yield f"{name}: its grants stand in its role alone"
+        service = {"Service": "states.amazonaws.com" if name in machines else "lambda.amazonaws.com"}
+        trust = of_type(template, "IAM::Role").get(f"{name}Role", {}).get("AssumeRolePolicyDocument", {})
+        if [one["Principal"] for one in trust.get("Statement", [])] != [service]:
+            yield f"{name}: its role can be taken by others than {service['Service']}"
     idle = of_type(template, "IAM::Role").keys() - {f"{name}Role" for name in bearers} - {"GenesysWriterRole"}
     yield from (f"{name}: a role that nobody has" for name in sorted(idle))
 
@@ -179,6 +186,8 @@ def grants(template: Template) -> Iterator[str]:
             for wild in (one["Fn::Sub"] for one in resources if "*" in str(one) and isinstance(one, dict)):
                 if not re.fullmatch(r"[^*]*\$\{(\w+\.Arn|AWS::StackName)\}[^*]*[/:]\*", str(wild)):
                     yield f"{role}: {wild} is wider than one place"
+            for wild in (one for one in resources if isinstance(one, str) and "*" in one and one != "*"):
+                yield f"{role}: {wild} is wider than one place"
             if "*" in resources and not all(RESOURCELESS.fullmatch(action) for action in actions):
                 yield f"{role}: {', '.join(actions)} on everything"
 

@@ -115,6 +115,30 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         lambda r: properties(r, "PlaceHolds").update(Role={"Fn::GetAtt": ["ConfirmHoldsRole", "Arn"]}),
         "PlaceHolds: shares a role",
     ),
+    "a role that anybody may take": (
+        "roles",
+        lambda r: properties(r, "PlaceHoldsRole")["AssumeRolePolicyDocument"]["Statement"][0].update(
+            Principal="*"
+        ),
+        "PlaceHolds: its role can be taken by others than lambda.amazonaws.com",
+    ),
+    "a workflow's role that a function may take": (
+        "roles",
+        lambda r: properties(r, "ReleaseHoldRole")["AssumeRolePolicyDocument"]["Statement"].append(
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ),
+        "ReleaseHold: its role can be taken by others than states.amazonaws.com",
+    ),
+    "a policy beside the role": (
+        "roles",
+        lambda r: properties(r, "PlaceHolds").update(Policies=["AmazonS3FullAccess"]),
+        "PlaceHolds: its grants stand in its role alone",
+    ),
+    "an ARN of everything": (
+        "grants",
+        lambda r: statement(r, "ReleaseHoldRole", 2).update(Resource="arn:aws:sns:*:*:*"),
+        "ReleaseHoldRole: arn:aws:sns:*:*:* is wider than one place",
+    ),
     "a role nobody has": (
         "roles",
         lambda r: r.update(OldRole=r["PlaceHoldsRole"]),
