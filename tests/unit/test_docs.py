@@ -17,6 +17,7 @@ import httpx
 import pytest
 import rfc8785
 from moto import mock_aws
+from pydantic import ValidationError
 
 from cli import doctor_page
 from holdfast import ports
@@ -281,6 +282,17 @@ def test_every_field_of_a_discovery_request_is_described() -> None:
     listed = [code(row[0])[0] for row in table(EVENTS, "request")]
 
     assert listed == list(fields(DiscoveryRequest))
+
+
+@pytest.mark.parametrize("field", ["matter_id", "request_id", "title", "requested_by"])
+def test_a_text_of_a_request_may_be_as_long_as_is_said_and_no_longer(field: str) -> None:
+    (row,) = (row for row in table(EVENTS, "request") if code(row[0]) == [field])
+    most = int(re.findall(r"up to (\d+)", row[1])[0])
+    detail = json.loads(blocks(README, "json")[0])
+
+    DiscoveryRequest.model_validate({**detail, field: "a" * most})
+    with pytest.raises(ValidationError):
+        DiscoveryRequest.model_validate({**detail, field: "a" * (most + 1)})
 
 
 def test_every_field_of_an_opening_is_described() -> None:
