@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from local.dashboard import draw_dashboard
 from local.display import Display, display_for
 from local.emulator.process import ROOT
 from local.genesys.scenario import DEFAULT, Event, Scenario, load_scenario
@@ -72,6 +74,7 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
     scenario = load_scenario(scenario_path)
     _clear(out)
     with display_for(console) as display, World(scenario_path, out, on_phase=display.begin) as world:
+        began = datetime.now(UTC)
         try:
             finished = play(world, scenario, display)
         finally:
@@ -81,6 +84,7 @@ def run_demo(scenario_path: Path, out: Path, console: Console) -> int:
         packages = _bring_packages(world, out)
         released = summarise_releases(world) if _has_releases(scenario) else {}
         drift = drift_summary(world) if any(event.is_interference for event in scenario.events) else {}
+        (out / "dashboard.html").write_text(draw_dashboard(world, began))
         calls, struck_events = world.emulator.calls(), world.emulator.struck_events()
     summary = summarise(
         scenario, finished.runs, finished.progress.requests, finished.progress.standing_matters,
@@ -101,7 +105,14 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("logs", "custody", "package"):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("summary.json", "aws-calls.json", "genesys-requests.jsonl", "genesys.log", "emulator.log"):
+    for name in (
+        "dashboard.html",
+        "summary.json",
+        "aws-calls.json",
+        "genesys-requests.jsonl",
+        "genesys.log",
+        "emulator.log",
+    ):
         (out / name).unlink(missing_ok=True)
 
 

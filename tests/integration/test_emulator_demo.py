@@ -60,6 +60,10 @@ def test_a_met_expectation_is_exit_code_0_and_everything_promised_is_there(
         warnings.simplefilter("ignore", DeprecationWarning)  # bagit's own
         assert bagit.Bag(str(package)).validate()
     assert not (out / "world.json").exists()
+    dashboard = (out / "dashboard.html").read_text()
+    assert dashboard.count("<section") == dashboard.count("</section>") == 14
+    assert "<strong" in dashboard
+    assert ">PromiseAtRisk<small>OK</small>" in dashboard
     logs = [json.loads(line) for path in (out / "logs").iterdir() for line in path.read_text().splitlines()]
     assert logs
 

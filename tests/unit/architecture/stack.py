@@ -682,6 +682,131 @@ def _unheard(template: Template, metric_alarms: Iterable[Resource]) -> Iterator[
             yield f"{queue}: nobody hears when messages wait in it"
 
 
+# --- what a person reads ---------------------------------------------------------------------------------
+
+# Source: Amazon CloudWatch API Reference, "Dashboard body structure and syntax"; User Guide, CloudWatch
+# quotas (read 2026-11-21).
+GRID_WIDTH, MOST_ALARMS_OF_A_WIDGET, MOST_METRICS_OF_A_WIDGET = 24, 100, 500
+STATISTICS = {"Average", "Maximum", "Minimum", "SampleCount", "Sum", "p50", "p99"}
+QUESTIONS = ["Are we done?", "What waits?", "What is wrong?", "What does it cost?"]
+
+
+def dashboard_body(properties: Resource) -> dict[str, Any]:
+    """Read a dashboard's body, with its substitutions left in place; numbers among them become 0."""
+    text = re.sub(r": \$\{\w+\}", ": 0", properties["DashboardBody"]["Fn::Sub"])
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def dashboards(template: Template, counters: set[str]) -> Iterator[str]:
+    """A dashboard asks its questions in their order, shows metrics that exist, and fits into its grid."""
+    for name, properties in of_type(template, "CloudWatch::Dashboard").items():
+        widgets = dashboard_body(properties)["widgets"]
+        for index, widget in enumerate(widgets):
+            faults = [*_misplaced(widget, widgets[:index]), *_widget_faults(template, widget, counters)]
+            title = widget["properties"].get("title", "text")
+            yield from (f"{name}, {title}: {fault}" for fault in faults)
+        asked = [
+            widget["properties"]["markdown"].removeprefix("## ").partition("?")[0] + "?"
+            for widget in widgets
+            if widget["properties"].get("markdown", "").startswith("## ")
+        ]
+        if asked != QUESTIONS:
+            yield f"{name}: does not ask {', '.join(QUESTIONS)} in this order"
+
+
+def _misplaced(widget: dict[str, Any], others: list[dict[str, Any]]) -> Iterator[str]:
+    x, y, width, height = (widget[key] for key in ("x", "y", "width", "height"))
+    if x < 0 or x + width > GRID_WIDTH:
+        yield "does not fit into the grid"
+    for other in others:
+        if (
+            x < other["x"] + other["width"]
+            and other["x"] < x + width
+            and y < other["y"] + other["height"]
+            and other["y"] < y + height
+        ):
+            yield f"covers {other['properties'].get('title', 'a text')}"
+
+
+def _widget_faults(template: Template, widget: dict[str, Any], counters: set[str]) -> Iterator[str]:
+    properties = widget["properties"]
+    if widget["type"] == "alarm":
+        # One that does not always exist cannot be referred to.
+        wanted = {
+            f"${{{name}.Arn}}"
+            for name, resource in template["Resources"].items()
+            if resource["Type"].endswith("Alarm") and "Condition" not in resource
+        }
+        lacking = ", ".join(sorted(wanted ^ set(properties["alarms"])))
+        if lacking:
+            yield f"does not show every alarm once: {lacking}"
+        if len(properties["alarms"]) > MOST_ALARMS_OF_A_WIDGET:
+            yield "has more alarms than CloudWatch shows"
+    if widget["type"] != "metric":
+        return
+    if len(properties["metrics"]) > MOST_METRICS_OF_A_WIDGET:
+        yield "has more metrics than CloudWatch shows"
+    ids = {line[-1]["id"] for line in properties["metrics"] if "id" in line[-1]}
+    for *metric, options in properties["metrics"]:
+        if options.get("stat", properties["stat"]) not in STATISTICS:
+            yield f"asks for {options['stat']}"
+        if "expression" in options:
+            unknown = set(re.findall(r"\b[a-z]\w*", options["expression"])) - ids
+            yield from (f"counts with {one}, which is none of its metrics" for one in sorted(unknown))
+            continue
+        namespace, metric_name, dimension, value = metric
+        dimensions = [{"Name": dimension, "Value": _referred(value)}]
+        yield from metric_faults(template, namespace, metric_name, dimensions, counters)
+
+
+def _referred(value: str) -> dict[str, Any]:
+    """Turn a substitution into the function that it stands for."""
+    name, _, attribute = value.removeprefix("${").removesuffix("}").partition(".")
+    return {"Fn::GetAtt": [name, attribute]} if attribute else {"Ref": name}
+
+
+# Keys that Powertools writes, that Insights finds by itself, and of the runtime's own lines.
+# Source: Powertools for AWS Lambda (Python), Logger, "Standard structured keys"; CloudWatch Logs User Guide,
+# "Supported logs and discovered fields"; Lambda Developer Guide, "platform.report" (read 2026-11-21).
+FOUND_IN_EVERY_LINE = {"@timestamp", "@message", "@logStream", "message", "level", "service", "timestamp"}
+OF_REPORTS = {
+    "type", "record.metrics.durationMs", "record.metrics.initDurationMs", "record.metrics.maxMemoryUsedMB",
+}  # fmt: skip
+_COMMANDS = {"fields", "filter", "limit", "parse", "sort", "stats"}
+_WORDS = {"and", "as", "asc", "by", "count", "desc", "in", "ispresent", "latest", "like", "max", "or", "pct"}
+
+
+def queries(template: Template, logged: Mapping[str, set[str]], always: set[str]) -> Iterator[str]:
+    """A saved query asks for events that are logged, with keys that they have.
+
+    Args:
+        logged: the keys of each event, by its name.
+        always: the keys that every line may have.
+    """
+    for name, properties in of_type(template, "Logs::QueryDefinition").items():
+        if properties["LogGroupNames"] != [{"Ref": "FunctionLogs"}]:
+            yield f"{name}: does not ask the functions' logs"
+        query: str = properties["QueryString"]
+        events = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', query))
+        yield from (f"{name}: asks for {one}, which nobody logs" for one in sorted(events - logged.keys()))
+        of_these = [logged[one] for one in events & logged.keys()] or logged.values()
+        known = FOUND_IN_EVERY_LINE | OF_REPORTS | always | set().union(*of_these)
+        yield from (f"{name}: {fault}" for fault in _query_faults(query, known))
+
+
+def _query_faults(query: str, known: set[str]) -> Iterator[str]:
+    made: set[str] = set()
+    bare = re.sub(r'"[^"]*"', '""', query)
+    for stage in bare.split("\n| "):
+        made |= set(re.findall(r"\(\?<(\w+)>", stage)) | set(re.findall(r"\bas (\w+)", stage))
+        command, _, rest = re.sub(r"/.*/", "", stage).strip().partition(" ")
+        if command not in _COMMANDS:
+            yield f"begins a stage with {command}"
+        asked = set(re.findall(r"@?[A-Za-z][\w.]*", rest.replace('""', ""))) - _WORDS
+        yield from (f"asks for {one}, which no such line has" for one in sorted(asked - known - made))
+
+
 # --- nothing idle ----------------------------------------------------------------------------------------
 
 

@@ -1,13 +1,16 @@
 """The template keeps its rules, and a template that breaks one is found out."""
 
+import ast
 import copy
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli import quote
 from holdfast.ports import Counter
 from local.template import Template, read_template
 from tests.unit.architecture import stack
@@ -27,6 +30,31 @@ COUNTED = {
     for name in re.findall(r"\bCounter\.([A-Z_]+)\b", path.read_text())
 }
 COUNTERS = {Counter[name].value for name in COUNTED} | {"HoldLag"}
+
+
+def _logged() -> dict[str, set[str]]:
+    """Read the program for the keys of each event that it logs."""
+    logged: defaultdict[str, set[str]] = defaultdict(set)
+    for path in PROGRAM.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if node.func.attr not in {"note", "warn", "warning"} or not node.args:
+                continue
+            names = {str(one.value) for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant)}
+            keys = {keyword.arg for keyword in node.keywords if keyword.arg and keyword.arg != "extra"}
+            for extra in (one.value for one in node.keywords if one.arg == "extra"):
+                keys |= {
+                    str(key.value) for key in getattr(extra, "keys", []) if isinstance(key, ast.Constant)
+                }
+            for name in names:
+                logged[name] |= keys
+    return logged
+
+
+LOGGED = _logged()
+
+DASHBOARD: str = TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
 
 type Rule = Callable[[Template], Iterable[str]]
 
@@ -48,6 +76,8 @@ RULES: dict[str, Rule] = {
     "key": stack.key,
     "observation": stack.observation,
     "alarms": lambda template: stack.alarms(template, COUNTERS),
+    "dashboards": lambda template: stack.dashboards(template, COUNTERS),
+    "queries": lambda template: stack.queries(template, LOGGED, {"matter_id", "request_id", "batch_id"}),
     "settings": lambda template: stack.settings(template, READ),
     "substitutions": lambda template: stack.substitutions(template, lambda uri: (ROOT / uri).read_text()),
     "skips": stack.skips,
@@ -57,6 +87,29 @@ RULES: dict[str, Rule] = {
 @pytest.mark.parametrize("rule", RULES)
 def test_the_template_keeps_its_rules(rule: str) -> None:
     assert list(RULES[rule](TEMPLATE)) == []
+
+
+def test_the_dashboards_prices_are_those_of_a_quote() -> None:
+    body = stack.dashboard_body(properties(TEMPLATE["Resources"], "Dashboard"))
+    told = {
+        line[-1]["id"]: line[-1]["expression"]
+        for widget in body["widgets"]
+        for line in widget["properties"].get("metrics", [])
+        if line[-1].get("id", "").endswith("_dollars")
+    }
+    of_object = (quote.OBJECT_S3_WRITES + quote.VENDOR_WRITES) * quote.S3_WRITE + quote.S3_READ
+    functions = stack.functions(TEMPLATE)
+    durations = [
+        f"FILL({stack.program_of(name)}, 0) * {functions[name]['MemorySize']}"
+        for name in re.findall(r"\$\{(\w+)\}\", \{\"label\": \"\1\"", DASHBOARD)
+    ]
+
+    assert told == {
+        "s3_dollars": f"FILL(objects, 0) * {of_object * 1e6:.1f} / 1000000",
+        "function_dollars": f"({' + '.join(durations)}) / 1024 / 1000 * {quote.LAMBDA_GB_S:.10f}",
+        "ledger_dollars": f"(writes * {quote.LEDGER_WRITE * 1e6:.3f}"
+        f" + reads * {quote.LEDGER_READ * 1e6:.3f}) / 1000000",
+    }
 
 
 def test_whatever_can_be_counted_is_counted_by_some_step() -> None:
@@ -91,6 +144,17 @@ def grant(resources: dict[str, Any], role: str, action: str, resource: Any) -> N
 def properties(resources: dict[str, Any], name: str) -> dict[str, Any]:
     found: dict[str, Any] = resources[name]["Properties"]
     return found
+
+
+def reword(resources: dict[str, Any], what: str, by: str) -> None:
+    body = properties(resources, "Dashboard")["DashboardBody"]
+    assert what in body["Fn::Sub"]
+    body["Fn::Sub"] = body["Fn::Sub"].replace(what, by)
+
+
+def requery(resources: dict[str, Any], name: str, what: str, by: str) -> None:
+    query = properties(resources, name)
+    query["QueryString"] = query["QueryString"].replace(what, by)
 
 
 EVIDENCE = {"Fn::Sub": "${EvidenceBucket.Arn}/*"}
@@ -652,10 +716,72 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         lambda r: properties(r, "PromiseAtRisk").update(AlarmRule={"Fn::Sub": 'ALARM("${RunFailed}")'}),
         "PromiseAtRisk: is not raised by exactly what puts evidence at risk: ArrivalsWaiting",
     ),
+    "a dashboard's metric that nobody counts": (
+        "dashboards",
+        lambda r: reword(r, '"ObjectsSecured"', '"ObjectsLocked"'),
+        "watches ObjectsLocked, which nobody counts",
+    ),
+    "a dashboard's metric of another kind of thing": (
+        "dashboards",
+        lambda r: reword(r, "${ArrivalQueue.QueueName}", "${ArrivalQueue}"),
+        "Dashboard, Messages waiting: watches a dimension that AWS/SQS does not publish by",
+    ),
+    "a dashboard wider than its grid": (
+        "dashboards",
+        lambda r: reword(r, '"x": 16, "y": 10', '"x": 17, "y": 10'),
+        "Dashboard, Export jobs and runs: does not fit into the grid",
+    ),
+    "two widgets in one place": (
+        "dashboards",
+        lambda r: reword(r, '"x": 8, "y": 10', '"x": 7, "y": 10'),
+        "Dashboard, Hold lag: from arrival to receipt, seconds: covers Messages waiting",
+    ),
+    "an alarm that the dashboard hides": (
+        "dashboards",
+        lambda r: reword(r, '"${RunFailed.Arn}", ', ""),
+        "Dashboard, Alarms: does not show every alarm once: ${RunFailed.Arn}",
+    ),
+    "a sum of something else": (
+        "dashboards",
+        lambda r: reword(r, "(writes", "(written"),
+        "Dashboard, Counted units at list prices: counts with written, which is none of its metrics",
+    ),
+    "a statistic that CloudWatch has not": (
+        "dashboards",
+        lambda r: reword(r, '"stat": "p99"', '"stat": "most"'),
+        "Dashboard, Hold lag: from arrival to receipt, seconds: asks for most",
+    ),
+    "another question first": (
+        "dashboards",
+        lambda r: reword(r, "## What waits?", "## What is new?"),
+        "Dashboard: does not ask Are we done?",
+    ),
+    "a query for an event that nobody logs": (
+        "queries",
+        lambda r: requery(r, "DriftFoundQuery", "drift_found", "drift_seen"),
+        "DriftFoundQuery: asks for drift_seen, which nobody logs",
+    ),
+    "a query for a key that the event has not": (
+        "queries",
+        lambda r: requery(r, "VerdictsGivenQuery", "verdict", "judgement"),
+        "VerdictsGivenQuery: asks for judgement, which no such line has",
+    ),
+    "a query in another language": (
+        "queries",
+        lambda r: requery(r, "VerdictsGivenQuery", "| sort", "| order"),
+        "VerdictsGivenQuery: begins a stage with order",
+    ),
+    "a query to other logs": (
+        "queries",
+        lambda r: properties(r, "DriftFoundQuery").update(LogGroupNames=[{"Ref": "WorkflowLogs"}]),
+        "DriftFoundQuery: does not ask the functions' logs",
+    ),
     "a parameter for nobody": (
         "settings",
-        lambda r: properties(r, "HoldLagHigh").update(Threshold=900),
-        "HoldLagAlarmSeconds: a parameter that nothing uses",
+        lambda r: properties(r, "StartStandingRuns")["Events"]["Schedule"]["Properties"].update(
+            ScheduleExpression="rate(1 hour)"
+        ),
+        "StandingSchedule: a parameter that nothing uses",
     ),
     "a placeholder that nobody fills": (
         "substitutions",
