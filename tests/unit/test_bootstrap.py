@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -326,14 +325,20 @@ def test_a_function_can_be_imported_and_called(function: str) -> None:
     assert app.__doc__
 
 
-# Starts a function as Lambda does, builds what it asks `bootstrap` for, and tells what that imported.
+# Starts each function as Lambda does, builds what it asks `bootstrap` for, and tells what that imported. They
+# all import `bootstrap` first: that is done once, and each goes on in a copy of the process.
 START = """
-import json, runpy, sys
+import json, os, runpy, sys
 from holdfast import bootstrap
-app = runpy.run_path(sys.argv[1])
-built = [getattr(bootstrap, name) for name in sys.argv[2:]]
-[factory() for factory in built if hasattr(factory, "cache_clear")]
-print(json.dumps(sorted(sys.modules)))
+for path, names in json.loads(sys.argv[1]).items():
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0, path
+        continue
+    runpy.run_path(path)
+    built = [getattr(bootstrap, name) for name in names]
+    [factory() for factory in built if hasattr(factory, "cache_clear")]
+    print(json.dumps(sorted(sys.modules)), flush=True)
+    break
 """
 VENDOR = "holdfast.genesys."
 CALLING_THE_VENDOR = {
@@ -351,24 +356,23 @@ def _asked_for(function: str) -> set[str]:
     return set(re.findall(r"bootstrap\.(\w+)", text))
 
 
-def _start(function: str) -> set[str]:
-    path = REPOSITORY / "functions" / function / "app.py"
+@pytest.fixture(scope="module")
+def modules() -> dict[str, set[str]]:
+    """What each function has imported when it is ready."""
+    asked = {
+        str(REPOSITORY / "functions" / function / "app.py"): sorted(_asked_for(function))
+        for function in FUNCTIONS
+    }
     done = subprocess.run(
-        [sys.executable, "-c", START, path, *sorted(_asked_for(function))],
+        [sys.executable, "-c", START, json.dumps(asked)],
         env=ENVIRONMENT | {"PYTHONPATH": str(REPOSITORY / "layers/holdfast")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout))
-
-
-@pytest.fixture(scope="module")
-def modules() -> dict[str, set[str]]:
-    """What each function has imported when it is ready."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(FUNCTIONS, pool.map(_start, FUNCTIONS), strict=True))
+    told = [set(json.loads(line)) for line in done.stdout.splitlines()]
+    return dict(zip(FUNCTIONS, told, strict=True))
 
 
 @pytest.mark.parametrize("function", ["secure_objects", "hash_objects", "park_messages"])

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 type Truth = bool | None
@@ -47,10 +48,14 @@ def negated(truth: Truth) -> Truth:
 
 def glob(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     """Match `*` and `?` over the whole text; nothing else has a meaning."""
+    return _expression(pattern, ignore_case=ignore_case).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)  # a check asks the same few policies about many actions
+def _expression(pattern: str, *, ignore_case: bool) -> re.Pattern[str]:
     parts = {"*": ".*", "?": ".", _ANYTHING: r"\*", _ANY_ONE: r"\?"}
     expression = "".join(parts.get(letter) or re.escape(letter) for letter in pattern)
-    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    return re.fullmatch(expression, text, flags) is not None
+    return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def glob_arn(pattern: str, arn: str) -> bool:
