@@ -5,29 +5,19 @@ from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from local.genesys.scenario import SCENARIOS
 from local.world import World
 from tests import measured
 from tests.recording import hold_against_the_record, is_whole
+from tests.sharing import Worlds
 
 _DIFFERENCES = pytest.StashKey[list[str]]()
 
 
-class OneWorld(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives each worker whole files, and one of them all that needs the embedded world: a second start costs
-    minutes.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return "world" if path.startswith("tests/e2e/") or path.endswith("test_emulator_demo.py") else path
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneWorld:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Worlds:
     """Share the tests out among the workers of `make test`."""
-    return OneWorld(config, log)
+    return Worlds(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
