@@ -231,6 +231,10 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
         "an error that does not exist": states(
             HOLD, lambda s: s[OTHER]["Retry"][0]["ErrorEquals"].append("Tired")
         ),
+        "a Catch of an error that nothing raises": states(
+            HOLD, lambda s: s[TASK]["Catch"].insert(0, {**s[TASK]["Catch"][0], "ErrorEquals": ["Tired"]})
+        ),
+        "a role that anybody may take": within(f"  {TASK}Role:", "Service: lambda.amazonaws.com", "AWS: '*'"),
         "a domain that knows AWS": add(f"{PROGRAM}/domain/tags.py", "\n\nimport boto3\n"),
         "a download address": swap(
             "pyproject.toml", "\\[project\\]", "# https://files.pytho" + "nhosted.org/x\n[project]"

@@ -95,7 +95,8 @@ def surroundings(name: str) -> Surroundings:
             path = ROOT / meant["Properties"]["DefinitionUri"]
             machines[placeholder] = json.loads(path.read_text())
     transient = frozenset(subclasses(errors.TransientError))
-    return Surroundings(steps, machines, transient, STARTS_WITH[name])
+    known = frozenset(name for name, one in vars(errors).items() if isinstance(one, type))
+    return Surroundings(steps, machines, transient, STARTS_WITH[name], known)
 
 
 @pytest.mark.parametrize("name", sorted(DEFINITIONS))
@@ -390,6 +391,13 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         HOLD,
         lambda s: s["PlaceHolds"]["Retry"][1]["ErrorEquals"].append("PlatformTired"),
         "PlaceHolds: repeats PlatformTired",
+    ),
+    "an error that nothing raises": (
+        HOLD,
+        lambda s: s["PlaceHolds"]["Catch"].insert(
+            0, {**s["PlaceHolds"]["Catch"][0], "ErrorEquals": ["PlatformTired"]}
+        ),
+        "PlaceHolds: catches PlatformTired, which nothing raises",
     ),
     "everything repeated": (
         HOLD,

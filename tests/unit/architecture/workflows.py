@@ -62,6 +62,13 @@ _PATH = re.compile(r"\$(\.[A-Za-z_]\w*)*")
 _PATH_IN_INTRINSIC = re.compile(r"\$[\w.$]*")
 
 
+# Source: AWS Step Functions Developer Guide, "Handling errors in Step Functions workflows"; read 2026-11-21.
+STATES_ERRORS = {
+    "States.ALL", "States.BranchFailed", "States.DataLimitExceeded", "States.ExceedToleratedFailureThreshold",
+    "States.HeartbeatTimeout", "States.IntrinsicFailure", "States.ItemReaderFailed", "States.NoChoiceMatched",
+    "States.ParameterPathFailure", "States.Permissions", "States.ResultPathMatchFailure",
+    "States.ResultWriterFailed", "States.Runtime", "States.TaskFailed", "States.Timeout",
+}  # fmt: skip
 # The programs that every way of failure leads through.
 RECORDERS = {"explain_failure", "record_batch_failure", "record_failure"}
 
@@ -84,6 +91,7 @@ class Surroundings:
     machines: Mapping[str, Definition]
     transient: frozenset[str]
     starts_with: Shape
+    errors: frozenset[str] = frozenset()  # all of ours
 
 
 def faults(definition: Definition, around: Surroundings) -> list[str]:
@@ -280,6 +288,8 @@ def _failures(graph: _Graph, around: Surroundings) -> Iterator[str]:
     for name, state in graph.states.items():
         for catch in state.get("Catch", ()):
             target = catch["Next"]
+            unknown = set(catch["ErrorEquals"]) - around.errors - LAMBDA_ERRORS - STATES_ERRORS
+            yield from (f"{name}: catches {error}, which nothing raises" for error in sorted(unknown))
             if name in STOPS_NOTHING and target == state["Next"]:
                 continue
             if name not in recording and target not in recorders:
