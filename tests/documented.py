@@ -52,7 +52,7 @@ NAMED_ONLY: Mapping[str, str] = {
     "holdfast failures RUN --again": "docs/operations.md shows it with the name of a run that failed",
     "holdfast status M-2026-001": "shown with --follow, too",
     "holdfast status M-2026-001 --follow && notify-somebody": "whom to notify is the reader's",
-    "holdfast --version": "tests/unit/cli/test_main.py types it",
+    "holdfast --version": "tests/unit/test_documented_commands.py types it",
     "holdfast --help": "shown as .venv/bin/holdfast --help",
     "holdfast --install-completion": "changes the shell's own files",
     ".venv/bin/python -m cli": "what the launcher does; tests/unit/cli/test_main.py",

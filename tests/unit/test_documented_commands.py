@@ -99,6 +99,12 @@ def test_what_needs_no_world_is_typed_and_says_what_the_page_shows(block: Block,
     assert shown.strip() in "\n".join(line.rstrip() for line in said.splitlines())
 
 
+def test_the_version_that_is_told_is_that_of_the_changelog(typist: Typist) -> None:
+    newest = re.findall(r"^## \[(\d[\d.]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
+
+    assert newest in typist.type("holdfast --version\n")
+
+
 # --- the reading and the typing themselves
 
 
