@@ -15,12 +15,14 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from cli.executions import Executions
 from cli.quote import OBJECT_LEDGER_WRITES, OBJECT_S3_READS, OBJECT_S3_WRITES
+from local.interference import interfere
 from local.world import World, description_of
 from tests.documented import Typist
 from tests.e2e.runs import genesys_requests, ledger, request_of, send, started_by, wait_for
 from tests.e2e.test_recovery import entries, is_held, parked, put, unheard
-from tests.runbooks import PAGE, Runbook, preparation, runbooks
+from tests.runbooks import PAGE, preparation, runbooks
 
 pytestmark = pytest.mark.world
 
@@ -36,10 +38,12 @@ MAY_SAY_NO = (
     "holdfast status",
     "holdfast why",
     "holdfast doctor",
+    "holdfast resolve",
+    "alarms | grep",
 )
-TYPED: set[tuple[str, str]] = set()
-# Hours lie between its tries: tests/integration/test_runbooks_in_process.py
-ELSEWHERE = {"StandingMatterStuck"}
+TYPED: set[str] = set()
+# They take hours: tests/integration/test_runbooks_in_process.py raises them. Typed here all the same.
+ELSEWHERE = ("StandingMatterStuck", "InventoryOverdue", "ExportsBreakOff", "PlatformThrottles")
 
 
 @dataclass
@@ -62,6 +66,28 @@ class Night:
             self.world.emulator.put_clock_forward(later_s)
         wait_for(lambda: self.world.alarms()[alarm] == "ALARM")
 
+    def hours_pass(self, alarm: str, seconds: float) -> None:
+        """Let something wait, longer and longer, until three periods of five minutes have seen it."""
+        self.world.emulator.put_clock_forward(seconds)
+        for _ in range(3):
+            self.world.alarms()
+            self.world.emulator.put_clock_forward(290)
+        self.rings(alarm)
+
+    def looks_well(self, alarm: str, function: str, payload: Mapping[str, object]) -> None:
+        """Have a look that ends well, and see that its alarm is content."""
+        self.world.invoke(function, payload)
+        self.rests(alarm)
+
+    def falls_silent(self, alarm: str, fail: Callable[[], object], *, after_s: float) -> None:
+        """See an alarm ring because nothing comes any more."""
+        fail()
+        self.rings(alarm, later_s=after_s)
+
+    def rests(self, alarm: str) -> None:
+        """See that an alarm is over at once."""
+        wait_for(lambda: self.world.alarms()[alarm] == "OK")
+
     def is_quiet(self, alarm: str) -> None:
         """See that an alarm is over, once its periods are."""
         for _ in range(3):
@@ -70,24 +96,29 @@ class Night:
                 return
         wait_for(lambda: self.world.alarms()[alarm] == "OK")
 
-    def types(self, alarm: str, part: str, *, only: int | None = None, **shown: str) -> str:
-        """Type the commands of a part of a runbook, or one of them; `shown` stands for what others showed."""
-        runbook: Runbook = RUNBOOKS[alarm]
-        self.shown |= shown
-        commands = runbook.commands(part)
-        TYPED.update((alarm, one) for one in (commands if only is None else [commands[only]]))
-        known = [f"{name}='{value}'" for name, value in self.shown.items()]
-        chosen = commands if only is None else [commands[only]]
-        return self.typist.type("\n".join([*_functions(), *known, *chosen]))
+    def types(
+        self, alarm: str, part: str, *, only: int | None = None, again: bool | None = None, **shown: str
+    ) -> str:
+        """Type the commands of a part of a runbook, or one of them.
 
-    def failed_run(self, workflow: str, matter_id: str) -> str:
-        """Read the name of the youngest run of a matter that failed, off what `holdfast failures` says."""
-        told = json.loads(self.typist.type("holdfast failures --json"))["failures"]
-        return next(
-            str(one["run"])
-            for one in told
-            if (one["workflow"], one.get("matter_id")) == (workflow, matter_id)
-        )
+        What only looks is typed once in the whole file, unless it is asked for `again`: each takes seconds.
+        `shown` stands for what commands before them showed.
+        """
+        self.shown |= shown
+        commands = RUNBOOKS[alarm].commands(part)
+        chosen = commands if only is None else [commands[only]]
+        if not (part == "Do" if again is None else again):
+            chosen = [one for one in chosen if one not in TYPED]
+        TYPED.update(chosen)
+        known = [f"{name}='{value}'" for name, value in self.shown.items()]
+        return self.typist.type("\n".join([*_functions(), *known, *chosen])) if chosen else ""
+
+    def failed_run(self, machine: str, matter_id: str) -> str:
+        """Name the youngest run of a matter that failed, as `holdfast failures` does."""
+        executions = Executions(self.world.client("stepfunctions"))
+        failed = executions.failed(self.world.outputs[machine], datetime.now(UTC) - timedelta(hours=1))
+        named = [one for one in failed if one.event["detail"].get("matter_id") == matter_id]
+        return max(named, key=lambda one: one.started_at).name
 
 
 def _functions() -> list[str]:
@@ -114,7 +145,10 @@ def night(world: World, tmp_path_factory: pytest.TempPathFactory) -> Night:
 
 @contextmanager
 def broken(world: World, function: str, **variables: str) -> Iterator[None]:
-    """Have somebody change a function's settings by hand, and put them back."""
+    """Have somebody change a function's settings by hand, and put them back.
+
+    A setting that cannot be read fails before anything is asked of AWS: what roles use is recorded.
+    """
     functions, name = world.client("lambda"), world.stack.resources[function]
     before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
@@ -184,7 +218,7 @@ def test_messages_parked(night: Night) -> None:
     assert named["VersionId"] in look
     night.types("MessagesParked", "Do")
     wait_for(lambda: entries(night.world, "receipt", named["Key"]))
-    night.types("MessagesParked", "Over")
+    night.types("MessagesParked", "Over", again=True)
 
     assert is_held(night.world, named)
     assert [one["state"] for one in parked(night.world, named["Key"])] == ["CLOSED"]
@@ -210,11 +244,7 @@ def test_arrivals_waiting(night: Night) -> None:
     with idle(night.world, "SecureObjectsArrivalQueue"):
         night.is_quiet("ArrivalsWaiting")
         named = put(night.world, f"{uuid.uuid4()}.wav")
-        night.world.emulator.put_clock_forward(3601)  # an hour passes, and nobody comes
-        for _ in range(3):
-            night.world.alarms()
-            night.world.emulator.put_clock_forward(290)
-        night.rings("ArrivalsWaiting")
+        night.hours_pass("ArrivalsWaiting", 3_601)
 
         look = night.types("ArrivalsWaiting", "Look")
         assert "Disabled" in look
@@ -242,40 +272,80 @@ def test_hold_lag_high(night: Night) -> None:
     night.rings("HoldLagHigh")
 
     night.types("HoldLagHigh", "Look")
-    assert night.types("HoldLagHigh", "Over").strip() == "0"
+    night.types("HoldLagHigh", "Over")
+    assert messages_in(world, "ArrivalQueue") == 0
 
     night.is_quiet("HoldLagHigh")
 
 
 def test_sweep_fails(night: Night) -> None:
-    night.is_quiet("SweepFails")
-    with broken(night.world, "SweepEvidence", LEDGER_TABLE="no-such-table"):
-        for _ in range(3):
-            fails(night.world, "SweepEvidence", 1)
-            night.world.alarms()
-            night.world.emulator.put_clock_forward(3500)
-        night.rings("SweepFails")
-        assert "step_failed" in night.types("SweepFails", "Look")
+    night.looks_well("SweepFails", "SweepEvidence", {"source": "bucket"})
+    with broken(night.world, "SweepEvidence", SWEEP_AGE_SECONDS="soon"):
+        night.falls_silent("SweepFails", lambda: fails(night.world, "SweepEvidence", 1), after_s=25_201)
+        night.types("SweepFails", "Look")
 
     night.types("SweepFails", "Do")
 
-    night.is_quiet("SweepFails")
+    night.rests("SweepFails")
+
+
+def test_evidence_unwatched(night: Night) -> None:
+    night.looks_well("EvidenceUnwatched", "SweepEvidence", {"source": "receipts"})
+    with broken(night.world, "SweepEvidence", SWEEP_AGE_SECONDS="soon"):
+        night.falls_silent(
+            "EvidenceUnwatched", lambda: fails(night.world, "SweepEvidence", 1), after_s=172_801
+        )
+        night.types("EvidenceUnwatched", "Look")
+
+    night.types("EvidenceUnwatched", "Do")
+
+    night.rests("EvidenceUnwatched")
+
+
+def test_events_missed(night: Night) -> None:
+    world = night.world
+    with broken(world, "SweepEvidence", SWEEP_AGE_SECONDS="0"), unheard(world):  # nobody waits for its age
+        named = put(world, f"{uuid.uuid4()}.wav")
+        night.begins("EventsMissed", lambda: world.invoke("SweepEvidence", {"source": "bucket"}))
+
+        assert named["VersionId"] in night.types("EventsMissed", "Look")
+    wait_for(lambda: entries(world, "receipt", named["Key"]))
+    night.types("EventsMissed", "Do")
+
+    assert is_held(world, named)
+    night.types("EventsMissed", "Over")
+    night.is_quiet("EventsMissed")
+
+
+def test_hashes_waiting(night: Night) -> None:
+    world = night.world
+    with broken(world, "SecureObjects", HASH_LIMIT_BYTES="1"), idle(world, "HashObjectsHashQueue"):
+        night.is_quiet("HashesWaiting")
+        named = put(world, f"{uuid.uuid4()}.wav")
+        wait_for(lambda: entries(world, "receipt", named["Key"]))
+        night.hours_pass("HashesWaiting", 21_601)
+        assert night.types("HashesWaiting", "Look").startswith("1")
+        assert is_held(world, named)
+
+    wait_for(lambda: entries(world, "event", named["Key"]))
+    assert night.types("HashesWaiting", "Over", again=True).strip() == "0"
+    night.is_quiet("HashesWaiting")
 
 
 def test_evidence_changed(night: Night) -> None:
     world = night.world
     named = put(world, f"{uuid.uuid4()}.wav")
     wait_for(lambda: entries(world, "receipt", named["Key"]))
-    night.types("EvidenceChanged", "Over", KEY=named["Key"])
+    world.invoke("SweepEvidence", {"source": "receipts"})  # what others have changed is known before
     night.is_quiet("EvidenceChanged")
 
     world.client("s3").put_object_legal_hold(**named, LegalHold={"Status": "OFF"})
     world.invoke("SweepEvidence", {"source": "receipts"})
     night.rings("EvidenceChanged")
 
-    assert "drift_found" in night.types("EvidenceChanged", "Look")
+    assert "drift_found" in night.types("EvidenceChanged", "Look", again=True, KEY=named["Key"])
     wait_for(lambda: is_held(world, named))
-    over = night.types("EvidenceChanged", "Over")
+    over = night.types("EvidenceChanged", "Over", again=True)
 
     assert "ON" in over
     found = [one["type"] for one in entries(world, "event", named["Key"])]
@@ -302,7 +372,7 @@ def test_requests_lost(night: Night) -> None:
         lambda: world.send(detail, source="legal.discovery", detail_type="DiscoveryRequested"),
     )
 
-    assert "M-lost" in night.types("RequestsLost", "Look")
+    assert "M-lost" in night.types("RequestsLost", "Look", again=True)
     events.put_targets(Rule=rule, EventBusName=bus, Targets=targets[rule])
     night.types("RequestsLost", "Do")
     wait_for(lambda: [one for one in ledger(world) if one["pk"] == "MATTER#M-lost"])
@@ -320,7 +390,7 @@ def test_run_failed(night: Night) -> None:
         night.begins("RunFailed", lambda: send(world, detail))
         assert "PreflightBlocked" in night.types("RunFailed", "Look")
 
-    run = night.failed_run("preserve_matter", MATTER)
+    run = night.failed_run("PreserveMatterArn", MATTER)
     night.types("RunFailed", "Do", RUN=run, MATTER=MATTER)
     over = night.types("RunFailed", "Over")
 
@@ -345,13 +415,203 @@ def test_run_timed_out(night: Night) -> None:
     assert started.status == "TIMED_OUT"
     night.rings("RunTimedOut")
 
-    run = night.failed_run("preserve_matter", "M-slow")
+    run = night.failed_run("PreserveMatterArn", "M-slow")
     assert "ExecutionTimedOut" in night.types("RunTimedOut", "Look", RUN=run, MATTER="M-slow")
     night.types("RunTimedOut", "Do")
-    over = night.types("RunTimedOut", "Over")
+    over = night.types("RunTimedOut", "Over", again=True)
 
     assert "PRESERVED" in over
     night.is_quiet("RunTimedOut")
+
+
+def test_verdict_incomplete(night: Night) -> None:
+    world, now = night.world, datetime.now(UTC)
+    # What cannot be searched yet is missing, with its reason.
+    interval = {"start": (now - timedelta(hours=1)).isoformat(), "end": now.isoformat()}
+    scope = request_of(world)["scope"]
+    early = request_of(
+        world, matter_id="M-early-bird", request_id="R-1", scope={**scope, "interval": interval}
+    )
+    night.begins("VerdictIncomplete", lambda: send(world, early))
+
+    assert "not yet available" in night.types("VerdictIncomplete", "Look", again=True, MATTER="M-early-bird")
+    ended = send(world, request_of(world, matter_id="M-early-bird", request_id="R-2"))
+    night.types("VerdictIncomplete", "Over")
+
+    assert ended.output["verdict"] == "PRESERVED"
+    night.is_quiet("VerdictIncomplete")
+
+
+def request_state(world: World, matter_id: str) -> str:
+    key = (f"MATTER#{matter_id}", "REQUEST#R-1")
+    (item,) = (one for one in ledger(world) if (one["pk"], one["sk"]) == key)
+    return str(item["state"])
+
+
+def start(world: World, machine: str, event: Mapping[str, Any]) -> str:
+    """Start an execution as an event does; answers its ARN."""
+    started = world.client("stepfunctions").start_execution(
+        stateMachineArn=world.outputs[machine], name=f"night-{uuid.uuid4()}", input=json.dumps(event)
+    )
+    return str(started["executionArn"])
+
+
+def as_event(detail_type: str, **detail: object) -> dict[str, Any]:
+    return {"source": "legal", "detail-type": detail_type, "detail": detail}
+
+
+def test_run_aborted(night: Night) -> None:
+    world = night.world
+    detail = request_of(world, matter_id="M-stopped", request_id="R-1")
+
+    def stopped() -> None:
+        arn = start(world, "PreserveMatterArn", as_event("DiscoveryRequested", **detail))
+        wait_for(lambda: [one for one in ledger(world) if one["pk"] == "MATTER#M-stopped"])
+        world.client("stepfunctions").stop_execution(executionArn=arn, error="Stopped", cause="by hand")
+
+    night.begins("RunAborted", stopped)
+    night.types("RunAborted", "Look")
+    night.types(
+        "RunAborted", "Do", RUN=night.failed_run("PreserveMatterArn", "M-stopped"), MATTER="M-stopped"
+    )
+    night.types("RunAborted", "Over")
+
+    assert request_state(world, "M-stopped") != "FAILED"
+    night.is_quiet("RunAborted")
+
+
+# Workflows that are over in seconds: (alarm, the machine, the event, seconds until its time is over).
+_OPENING = as_event("StandingMatterOpened", matter_id="M-short", requested_by="legal-7")
+_DECISION = as_event("ExceptionResolved", resolution_id="D-short", matter_id=MATTER, request_id="R-1")
+_APPROVAL = as_event("HoldReleaseApproved", release_id="REL-short", matter_id=MATTER, approved_by="legal-9")
+_HOLD = {"matter_id": MATTER, "request_id": "R-1", "early": False, "plan_key": ""}
+SHORT: list[tuple[str, str, str, dict[str, Any], int]] = [
+    ("StandingMatterTimedOut", "KeepStandingMatterArn", "RecordStandingMatter", _OPENING, 3_601),
+    ("StandingMatterAborted", "KeepStandingMatterArn", "RecordStandingMatter", _OPENING, 0),
+    ("DecisionTimedOut", "SettleExceptionArn", "ResolveException", _DECISION, 3_601),
+    ("DecisionAborted", "SettleExceptionArn", "ResolveException", _DECISION, 0),
+    ("ApprovalTimedOut", "ApproveReleaseArn", "RecordApproval", _APPROVAL, 3_601),
+    ("ApprovalAborted", "ApproveReleaseArn", "RecordApproval", _APPROVAL, 0),
+    ("HoldTimedOut", "ApplyLegalHoldArn", "PlanHolds", _HOLD, 172_801),
+    ("HoldAborted", "ApplyLegalHoldArn", "PlanHolds", _HOLD, 0),
+]
+
+
+@pytest.mark.parametrize("short", SHORT, ids=lambda short: short[0])
+def test_short_workflows_that_were_cut_off(
+    night: Night, short: tuple[str, str, str, dict[str, Any], int]
+) -> None:
+    alarm, machine, function, event, limit_s = short
+    world = night.world
+    with broken(world, function, NIGHT=alarm):  # a function that starts anew is slow enough to be cut off
+
+        def cut_off() -> None:
+            arn = start(world, machine, event)
+            if limit_s:
+                world.emulator.put_clock_forward(limit_s)
+                world.alarms()
+            else:
+                world.client("stepfunctions").stop_execution(
+                    executionArn=arn, error="Stopped", cause="by hand"
+                )
+
+        night.begins(alarm, cut_off)
+
+    for part in ("Look", "Do", "Over"):
+        night.types(alarm, part, again=False, MATTER=MATTER)
+    night.is_quiet(alarm)
+
+
+def test_hold_failed(night: Night) -> None:
+    world = night.world
+    interfere(world, {"what": "revoke_protection", "watch": False}, seed=1)
+    with broken(world, "PlanHolds", PROTECTION_CAP="many"):
+        night.begins(
+            "HoldFailed",
+            lambda: started_by(world, lambda: world.invoke("WatchProtection", {}), "ApplyLegalHoldArn"),
+        )
+        night.types("HoldFailed", "Look")
+
+    again = started_by(world, lambda: night.types("HoldFailed", "Do"), "ApplyLegalHoldArn")
+    night.types("HoldFailed", "Over")
+
+    assert again.status == "SUCCEEDED"
+    night.is_quiet("HoldFailed")
+
+
+def test_protection_cap_near(night: Night) -> None:
+    world = night.world
+    with broken(world, "PlanHolds", PROTECTION_CAP="5"):
+        night.begins(
+            "ProtectionCapNear",
+            lambda: started_by(world, lambda: start(world, "ApplyLegalHoldArn", _HOLD), "ApplyLegalHoldArn"),
+        )
+        night.types("ProtectionCapNear", "Look")
+
+    night.is_quiet("ProtectionCapNear")
+
+
+@pytest.mark.parametrize(
+    ("alarm", "function", "payload"),
+    [
+        ("PackageNotWritten", "PackageMatter", {"matter_id": MATTER}),
+        ("ReleasePackageNotWritten", "PackageRelease", {"matter_id": MATTER}),
+    ],
+)
+def test_packages_not_written(night: Night, alarm: str, function: str, payload: dict[str, str]) -> None:
+    with broken(night.world, function, RECORDS_BUCKET=""):
+
+        def fail() -> None:
+            with pytest.raises(RuntimeError):
+                night.world.invoke(function, payload)
+
+        night.begins(alarm, fail)
+        night.types(alarm, "Look", MATTER=MATTER)
+
+    night.types(alarm, "Do", again=False)
+    night.is_quiet(alarm)
+
+
+# What the emulated AWS never does by itself: (alarm, namespace, metric, dimension, resource, how often).
+OF_AWS = [
+    ("NoticesNotDelivered", "AWS/SNS", "NumberOfNotificationsFailed", "TopicName", "NoticeTopic", 1),
+    ("LedgerThrottled", "AWS/DynamoDB", "WriteThrottleEvents", "TableName", "Ledger", 3),
+]
+
+
+@pytest.mark.parametrize("reported", OF_AWS, ids=lambda reported: reported[0])
+def test_what_aws_itself_reports(night: Night, reported: tuple[str, str, str, str, str, int]) -> None:
+    alarm, namespace, metric, dimension, resource, times = reported
+    world = night.world
+    name = world.stack.resources[resource].rpartition(":")[2]
+    point = {"MetricName": metric, "Value": 1, "Dimensions": [{"Name": dimension, "Value": name}]}
+    night.is_quiet(alarm)
+    for number in range(times):
+        world.emulator.put_clock_forward(290 if number else 0)
+        world.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[point])
+    night.rings(alarm)
+
+    for part in ("Look", "Do", "Over"):
+        night.types(alarm, part)
+    night.is_quiet(alarm)
+
+
+@pytest.mark.parametrize("alarm", ELSEWHERE)
+def test_the_commands_of_what_is_raised_elsewhere(night: Night, alarm: str) -> None:
+    for part in ("Look", "Do", "Over"):
+        night.types(alarm, part, again=False, MATTER=MATTER)
+
+
+def test_promise_at_risk(night: Night) -> None:
+    night.is_quiet("MessagesParked")
+    given = given_up(night.world)
+    night.rings("PromiseAtRisk")
+
+    assert "MessagesParked" in night.types("PromiseAtRisk", "Look")
+    wait_for(lambda: parked(night.world, given["Key"]))
+    night.types("MessagesParked", "Do")
+    night.is_quiet("MessagesParked")
+    night.types("PromiseAtRisk", "Over")
 
 
 # --- standing matters, decisions
@@ -378,41 +638,47 @@ def test_standing_matter_not_recorded(night: Night) -> None:
         ),
     )
 
-    assert "interval" in night.types("StandingMatterNotRecorded", "Look")
-    run = night.failed_run("keep_standing_matter", STANDS)
+    assert "interval" in night.types("StandingMatterNotRecorded", "Look", again=True)
+    run = night.failed_run("KeepStandingMatterArn", STANDS)
     night.types("StandingMatterNotRecorded", "Do", only=0, RUN=run, MATTER=STANDS)
     corrected = night.typist.folder / "corrected.json"
     event = json.loads(corrected.read_text())
     event["detail"]["interval"] = {"days": 1}
     corrected.write_text(json.dumps(event))
     started_by(world, lambda: night.types("StandingMatterNotRecorded", "Do", only=1), "KeepStandingMatterArn")
-    over = night.types("StandingMatterNotRecorded", "Over")
+    night.types("StandingMatterNotRecorded", "Over")
 
-    assert "OPEN" in over
+    assert [one["state"] for one in ledger(world) if one["pk"] == f"MATTER#{STANDS}"] == ["OPEN"]
     night.is_quiet("StandingMatterNotRecorded")
 
 
 def test_standing_matters_unwatched(night: Night) -> None:
+    night.looks_well("StandingMattersUnwatched", "StartStandingRuns", {})
     with broken(night.world, "StartStandingRuns", GENESYS_BASE_URL="http://127.0.0.1:9"):
-        night.begins("StandingMattersUnwatched", lambda: fails(night.world, "StartStandingRuns"))
-        assert "step_failed" in night.types("StandingMattersUnwatched", "Look")
+        night.falls_silent(
+            "StandingMattersUnwatched", lambda: fails(night.world, "StartStandingRuns", 1), after_s=25_201
+        )
+        night.types("StandingMattersUnwatched", "Look")
 
     told = night.types("StandingMattersUnwatched", "Do")
 
     assert "standing matters" in told
-    night.is_quiet("StandingMattersUnwatched")
+    night.rests("StandingMattersUnwatched")
 
 
 def test_protection_unwatched(night: Night) -> None:
+    night.looks_well("ProtectionUnwatched", "WatchProtection", {})
     with broken(night.world, "WatchProtection", GENESYS_BASE_URL="http://127.0.0.1:9"):
-        night.begins("ProtectionUnwatched", lambda: fails(night.world, "WatchProtection"))
-        assert "step_failed" in night.types("ProtectionUnwatched", "Look")
+        night.falls_silent(
+            "ProtectionUnwatched", lambda: fails(night.world, "WatchProtection", 1), after_s=172_801
+        )
+        night.types("ProtectionUnwatched", "Look")
 
     told = night.types("ProtectionUnwatched", "Do")
 
     assert "claims" in told
     assert any("deletionprotection" in one["path"] for one in genesys_requests(night.world)[-20:])
-    night.is_quiet("ProtectionUnwatched")
+    night.rests("ProtectionUnwatched")
 
 
 def test_decision_not_recorded(night: Night) -> None:
@@ -427,7 +693,7 @@ def test_decision_not_recorded(night: Night) -> None:
         ),
     )
 
-    assert "decision" in night.types("DecisionNotRecorded", "Look")
+    assert "decision" in night.types("DecisionNotRecorded", "Look", again=True)
     night.types("DecisionNotRecorded", "Do", MATTER=MATTER)
 
     night.is_quiet("DecisionNotRecorded")
@@ -454,19 +720,45 @@ def ask_for_release(world: World) -> None:
 
 def test_release_failed(night: Night) -> None:
     world = night.world
-    with broken(world, "PlanRelease", LEDGER_TABLE="no-such-table"):
+    with broken(world, "PlanRelease", RELEASE_APPROVAL_SECONDS="long"):
         night.begins(
             "ReleaseFailed",
             lambda: started_by(world, lambda: ask_for_release(world), "ReleaseHoldArn"),
         )
-        assert "release_hold" in night.types("ReleaseFailed", "Look", MATTER=MATTER)
+        night.types("ReleaseFailed", "Look", MATTER=MATTER)
 
-    night.types("ReleaseFailed", "Do", RUN=night.failed_run("release_hold", MATTER))
-    wait_for(lambda: release_item(world).get("state") == "PLANNED")
-    over = night.types("ReleaseFailed", "Over")
+    run = night.failed_run("ReleaseHoldArn", MATTER)
+    # Two minutes, as the world has it, are too short for the nights that go on with this release.
+    with broken(world, "PlanRelease", RELEASE_APPROVAL_SECONDS="3600"):
+        night.types("ReleaseFailed", "Do", RUN=run)
+        wait_for(lambda: release_item(world).get("state") == "PLANNED")
+    night.types("ReleaseFailed", "Over")
 
-    assert "PLANNED" in over
     night.is_quiet("ReleaseFailed")
+
+
+def test_release_aborted(night: Night) -> None:
+    world, workflows = night.world, night.world.client("stepfunctions")
+
+    def stopped() -> None:
+        running = workflows.list_executions(
+            stateMachineArn=world.outputs["ReleaseHoldArn"], statusFilter="RUNNING"
+        )["executions"]
+        for one in running:
+            workflows.stop_execution(executionArn=one["executionArn"], error="Stopped", cause="by hand")
+
+    night.begins("ReleaseAborted", stopped)
+    night.types("ReleaseAborted", "Look", MATTER=MATTER)
+    run = night.failed_run("ReleaseHoldArn", MATTER)
+    night.types("ReleaseAborted", "Do", RUN=run)
+    wait_for(
+        lambda: workflows.list_executions(
+            stateMachineArn=world.outputs["ReleaseHoldArn"], statusFilter="RUNNING"
+        )["executions"]
+    )
+    night.types("ReleaseAborted", "Over")
+
+    night.is_quiet("ReleaseAborted")
 
 
 def test_release_timed_out(night: Night) -> None:
@@ -475,7 +767,7 @@ def test_release_timed_out(night: Night) -> None:
     world.emulator.put_clock_forward(7_776_001)
     night.rings("ReleaseTimedOut")
 
-    run = night.failed_run("release_hold", MATTER)
+    run = night.failed_run("ReleaseHoldArn", MATTER)
     assert "ExecutionTimedOut" in night.types("ReleaseTimedOut", "Look", RUN=run, MATTER=MATTER)
     night.types("ReleaseTimedOut", "Do")
     wait_for(lambda: release_item(world).get("state") == "PLANNED")
@@ -497,15 +789,14 @@ def test_approval_refused(night: Night) -> None:
         ),
     )
 
-    assert "legal-1" in night.types("ApprovalRefused", "Look")
+    assert "legal-1" in night.types("ApprovalRefused", "Look", again=True)
     (command,) = RUNBOOKS["ApprovalRefused"].commands("Do")
-    TYPED.add(("ApprovalRefused", command))
+    TYPED.add(command)
     # What a person types on a terminal is an option here.
     night.typist.type(f"MATTER={MATTER} RELEASE={RELEASE}\n{command} --plan-sha256 {plan} --by legal-4")
     wait_for(lambda: release_item(world).get("state") == "RELEASED")
-    over = night.types("ApprovalRefused", "Over", MATTER=MATTER)
+    night.types("ApprovalRefused", "Over", MATTER=MATTER)
 
-    assert "RELEASED" in over
     night.is_quiet("ApprovalRefused")
 
 
@@ -541,15 +832,14 @@ def test_an_arrival_takes_what_a_quote_counts_for_it(night: Night) -> None:
 
 
 def test_every_command_of_every_runbook_was_typed() -> None:
-    """Only when the whole file is run: what a night does not type, nobody has tried."""
+    """What no night types, nobody has tried; only when the whole file was run."""
     every = {
-        (alarm, command)
-        for alarm, runbook in RUNBOOKS.items()
-        if alarm not in ELSEWHERE
+        command
+        for runbook in RUNBOOKS.values()
         for part in runbook.parts
         for command in runbook.commands(part)
     }
-    if len({alarm for alarm, _ in TYPED}) < len(RUNBOOKS) - 1:
+    if len(TYPED) < len(every) / 2:
         pytest.skip("some nights were left out")
 
     assert every - TYPED == set()
