@@ -32,7 +32,7 @@ NOT_TYPED: Mapping[str, str] = {
     "make check": "what .ci/run does before the tests",
     "make lock": "would change what is locked",
     "make genesys": "tests/simulation/test_server.py runs what it starts",
-    "make up": "runs until make down; tests/e2e/test_typed_documents.py reaches a world as it describes one",
+    "make up": "runs until make down; tests/integration/test_world_up.py does both with a stand-in",
     "make down": "as make up",
     "make bench": "judges nothing; tests/performance/test_large_matter.py is the smaller one that does",
     "make tamper": "tests/unit/evidence/test_tampering.py runs it with fewer changes",
