@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.grants import Grant, granted, needed, used
+from local.grants import Grant, granted, needed, used, widest
 from local.template import Template, read_template
 from local.unused import BY_CHANCE, NEVER
 from tests.recording import RECORD, differences, hold_against_the_record, is_whole, recorded, refused
@@ -411,3 +411,12 @@ def test_a_run_is_whole_if_no_end_to_end_test_was_left_out(
     asked = options.file_or_dir or ["tests"]
 
     assert is_whole(asked, lambda option: getattr(options, option, None)) is is_all
+
+
+def test_a_use_anywhere_in_a_bucket_covers_those_in_its_folders() -> None:
+    anywhere, canary, elsewhere = (
+        Grant("SecureObjects", "s3:GetObjectVersion", place)
+        for place in ("EvidenceBucket/*", "EvidenceBucket/_holdfast/canary/*", "WorkBucket/matters/*")
+    )
+
+    assert widest([anywhere, canary, elsewhere]) == {anywhere, elsewhere}

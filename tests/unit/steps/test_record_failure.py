@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from holdfast.contracts.steps import Failing
 from holdfast.domain.states import RequestState
 from holdfast.ports import Counter
+from holdfast.steps.record_failure import record_failure
 from tests.events import load_event
 from tests.fakes.house import EXECUTION, MATTER, REQUEST, House
 from tests.fakes.story import held, opened
@@ -113,6 +114,15 @@ def test_ids_that_nobody_checked_are_not_believed(hostile: dict[str, Any]) -> No
 
     assert (answer.matter_id, answer.request_id) == ("", "")
     assert house.request.state is RequestState.OPEN
+
+
+def test_without_ids_to_believe_the_ledger_is_not_asked() -> None:
+    house = House()
+    failing = _failing(_function_error("AwsRefused", "x"), request_id=None)
+
+    told = record_failure(failing, requests=None, telemetry=house.telemetry)  # type: ignore[arg-type]  # the point
+
+    assert told.request_id == ""
 
 
 def test_the_real_payload_is_read() -> None:
