@@ -22,41 +22,13 @@ _NEVER: Mapping[str, tuple[str, ...]] = {
         "GenesysWriterRole s3:GetEncryptionConfiguration EvidenceBucket",
         "GenesysWriterRole s3:PutObjectAcl EvidenceBucket/*",
     ),
-    "parks a message again that was redriven under another name": ("HashObjects dynamodb:UpdateItem Ledger",),
-    "looks at parked messages before it gives a verdict; no run has any of its matter": (
-        "SealCustody dynamodb:BatchGetItem Ledger",
-    ),
-    "finds what it wrote itself, when a step is repeated that had died half-way": (
-        "PlanHolds s3:GetObject WorkBucket/holds/*",
-        "SealCustody s3:GetObject RecordsBucket/matters/*",
-    ),
-    "a release of what nobody claims lists the bucket; the rehearsals of releases try it without it": (
-        "PlanRelease s3:GetObjectLegalHold EvidenceBucket/*",
-        "PlanRelease s3:ListBucketVersions EvidenceBucket",
-    ),
-    "an operator asks once more for the package of a matter that was released": (
-        "PackageMatter s3:GetObject RecordsBucket/releases/*",
-    ),
     "no run's scope ends later than the platform can be searched": (
         "StartScopeQuery dynamodb:UpdateItem Ledger",
-    ),
-    "no run of a standing matter is found dead": (
-        "StartStandingRuns states:DescribeExecution PreserveMatter:*",
     ),
     "the embedded AWS makes no inventories": (
         "SweepEvidence dynamodb:Query Ledger",
         "SweepEvidence s3:GetObject WorkBucket/inventory/*",
         "SweepEvidence s3:ListBucket WorkBucket",
-    ),
-    "no run lets a person settle an exception": ("ResolveException dynamodb:PutItem Ledger",),
-    "a workflow fails where no run lets it fail": (
-        "ApplyLegalHold lambda:InvokeFunction RecordHoldFailure",
-        "ApproveRelease lambda:InvokeFunction RecordApprovalFailure",
-        "ExportRecordings lambda:InvokeFunction RecordExportFailure",
-        "ReleaseHold lambda:InvokeFunction RecordReleaseFailure",
-        "SettleException lambda:InvokeFunction RecordResolutionFailure",
-        "RecordExportFailure dynamodb:GetItem Ledger",
-        "RecordExportFailure dynamodb:PutItem Ledger",
     ),
 }
 # Some runs use these and others do not.
@@ -72,6 +44,36 @@ _BY_CHANCE: Mapping[str, tuple[str, ...]] = {
     "only if the platform does not answer when a job is created": (
         "StartExportJob dynamodb:DeleteItem Ledger if dynamodb:leadingkeys=ORG#*",
         "StartExportJob s3:PutObject WorkBucket/matters/*",
+    ),
+    "parks a message again only if it was redriven under another name": (
+        "HashObjects dynamodb:UpdateItem Ledger",
+    ),
+    "looks closer at parked messages only if there are any when a verdict is given": (
+        "SealCustody dynamodb:BatchGetItem Ledger",
+    ),
+    "finds what it wrote itself only if a step that died half-way is repeated": (
+        "PlanHolds s3:GetObject WorkBucket/holds/*",
+        "SealCustody s3:GetObject RecordsBucket/matters/*",
+    ),
+    "lists the bucket only for a release of what nobody claims": (
+        "PlanRelease s3:GetObjectLegalHold EvidenceBucket/*",
+        "PlanRelease s3:ListBucketVersions EvidenceBucket",
+    ),
+    "only if an operator asks once more for the package of a matter that was released": (
+        "PackageMatter s3:GetObject RecordsBucket/releases/*",
+    ),
+    "only if the run of a standing matter is found dead": (
+        "StartStandingRuns states:DescribeExecution PreserveMatter:*",
+    ),
+    "only if a person settles an exception": ("ResolveException dynamodb:PutItem Ledger",),
+    "only if a workflow fails on the way": (
+        "ApplyLegalHold lambda:InvokeFunction RecordHoldFailure",
+        "ApproveRelease lambda:InvokeFunction RecordApprovalFailure",
+        "ExportRecordings lambda:InvokeFunction RecordExportFailure",
+        "RecordExportFailure dynamodb:GetItem Ledger",
+        "RecordExportFailure dynamodb:PutItem Ledger",
+        "ReleaseHold lambda:InvokeFunction RecordReleaseFailure",
+        "SettleException lambda:InvokeFunction RecordResolutionFailure",
     ),
 }
 
