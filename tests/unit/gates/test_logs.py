@@ -49,6 +49,8 @@ KEYS = {"matter_id", "reason", "error", "state"}
         (STEP, "assert found, f'with {token}'", "an error says token"),
         (OBSERVABILITY, 'metrics.add_metadata(key="reason", value=token)', "a log line says token"),
         (OBSERVABILITY, "logger.inject_lambda_context(log_event=True)", "log_event"),
+        ("local/demo.py", "print(f'{world.token}')", "what is printed says world.token"),
+        (TOKEN, 'basic = b64encode(f"{c.client_secret}".encode())\nraise OSError(f"{basic}")', "says basic"),
         ("cli/why.py", "print(secret)", "what is printed says secret"),
         ("cli/why.py", "console.print(f'{access_token}')", "what is printed says access_token"),
     ],
@@ -105,6 +107,7 @@ def test_telemetry_is_not_told_what_is_secret(expression: str) -> None:
         (TOKEN, "answer = post(headers={'Authorization': token.value})"),
         (OBSERVABILITY, 'import logging\nlogger.info("seen", extra=ids)'),
         ("cli/why.py", "console.print(matter_id)"),
+        ("local/genesys/platform.py", "raise BadRequest(f'unknown: {body}')"),
     ],
 )
 def test_what_says_ids_and_classes_is_left_alone(path: str, line: str) -> None:
