@@ -203,7 +203,8 @@ def _curves(properties: Mapping[str, Any], metrics: _Metrics, width: float, heig
         for share in (0, 0.5, 1)
     )
     for at in range(0, count, max(1, count // 6)):
-        place = f'x="{x(at):.0f}" y="{height + 15:.0f}" text-anchor="middle"'
+        anchor = "middle" if x(at) < width - 16 else "end"
+        place = f'x="{min(x(at), width):.0f}" y="{height + 15:.0f}" text-anchor="{anchor}"'
         grid += f"<text {place}>{at * metrics.period_s} s</text>"
     for limit in limits:
         if limit["value"] <= top:
