@@ -5,6 +5,7 @@ alarm stays what it was. Here every alarm is judged once a second, and whenever 
 difference is left: what is missing from before an alarm was made does not count as missing.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from local.emulator import calls, clock
 from local.emulator.verdicts import state_of
 
 _LOOK_S = 1.0
+_log = logging.getLogger("alarms")
 _judging = threading.RLock()
 
 BEFORE_JUDGING: list[Callable[[], None]] = []
@@ -50,7 +52,10 @@ def judge_all() -> None:
 def _keep_judging() -> None:
     pause = threading.Event()
     while not pause.wait(_LOOK_S):
-        judge_all()
+        try:
+            judge_all()
+        except Exception:  # noqa: BLE001 - a look that fails must not be the last
+            _log.exception("alarms were not judged")
 
 
 def _judge(alarm: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ _OUTCOMES = {
     "ABORTED": "ExecutionsAborted",
     "TIMED_OUT": "ExecutionsTimedOut",
 }
+_MINUTE_S = 60
+_told_empty: dict[str, float] = {}
 _deadlines: dict[str, tuple[float, float]] = {}
 
 
@@ -139,16 +141,25 @@ def _time_out() -> None:
 
 
 def _look_at_queues() -> None:
+    """Publish what waits: while something does, at every look, else once a minute, as AWS always does."""
     for queue in list(sqs._queues.values()):  # noqa: SLF001
-        of_queue = {"QueueName": queue["attributes"]["QueueArn"].rpartition(":")[2]}
-        now, messages = sqs.time.time(), list(queue["messages"])
-        visible = sum(message["visible_at"] <= now for message in messages)
-        oldest_s = max((clock.time() - message["sent_at"] for message in messages), default=0.0)
-        _publish("AWS/SQS", "ApproximateNumberOfMessagesVisible", visible, "Count", of_queue)
-        _publish(
-            "AWS/SQS", "ApproximateNumberOfMessagesNotVisible", len(messages) - visible, "Count", of_queue
-        )
-        _publish("AWS/SQS", "ApproximateAgeOfOldestMessage", oldest_s, "Seconds", of_queue)
+        name, messages = queue["attributes"]["QueueArn"].rpartition(":")[2], list(queue["messages"])
+        now, visible_at = clock.time(), sqs.time.time()
+        if not messages and now - _told_empty.get(name, 0) < _MINUTE_S:
+            continue
+        _told_empty[name] = 0 if messages else now
+        visible = sum(message["visible_at"] <= visible_at for message in messages)
+        of_queue = {"QueueName": name}
+        for metric, value, unit in (
+            ("ApproximateNumberOfMessagesVisible", visible, "Count"),
+            ("ApproximateNumberOfMessagesNotVisible", len(messages) - visible, "Count"),
+            ("ApproximateAgeOfOldestMessage", _age_s(messages, now), "Seconds"),
+        ):
+            _publish("AWS/SQS", metric, value, unit, of_queue)
+
+
+def _age_s(messages: list[dict[str, Any]], now: float) -> float:
+    return max((now - message["sent_at"] for message in messages), default=0.0)
 
 
 def _keeping_what_is_lost(invoke: Callable[..., None]) -> Callable[..., None]:
