@@ -189,6 +189,8 @@ class Mortal:
                 raise Killed
             answer = getattr(self._client, operation)(**parameters)
             if number == self._dies_at:
+                if "Body" in answer:
+                    answer["Body"].close()  # what nobody reads any more holds its connection open
                 raise Killed
             return answer
 
