@@ -257,10 +257,12 @@ def test_every_parameter_is_listed_with_its_default() -> None:
 
     listed = {code(name)[0]: code(default)[:1] for name, default, _ in table(DEPLOY, "parameters")}
 
-    assert listed == {
+    declared = {
         name: [str(given["Default"])] if given.get("Default") not in (None, "") else []
         for name, given in TEMPLATE["Parameters"].items()
     }
+    assert listed == declared
+    assert [*listed] == [*declared]  # as sam deploy --guided asks
 
 
 def test_the_outputs_that_are_named_exist() -> None:
