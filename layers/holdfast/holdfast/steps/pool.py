@@ -11,6 +11,9 @@ def for_each[Task, Answer](tasks: Iterable[Task], act: Callable[[Task], Answer])
 
     The first error is raised after all have been tried, so that one bad neighbour stops nobody.
     """
+    waiting = list(tasks)
+    if len(waiting) < 2:  # as most often: a thread would cost more than it saves
+        return [act(task) for task in waiting]
     with ThreadPoolExecutor(THREADS) as pool:
-        running = [pool.submit(act, task) for task in tasks]
+        running = [pool.submit(act, task) for task in waiting]
     return [future.result() for future in running]
