@@ -251,7 +251,9 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
     },
     "checkov": {
         "a bucket that is open to everybody": within("  EvidenceBucket:", "BlockPublicAcls: true, ", ""),
-        "a workflow that is not traced": swap("template.yaml", "      Tracing: \\{Enabled: true\\}\\n", ""),
+        "a function's door to the world, which only the translation has": within(
+            f"  {TASK}:", "      CodeUri:", "      FunctionUrlConfig: {AuthType: NONE}\\n      CodeUri:"
+        ),
     },
 }
 
