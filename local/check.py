@@ -1,6 +1,6 @@
 """Runs the gates: what must hold before anything is merged, besides the tests.
 
-`make check` runs them all, two at a time, and shows what failed at the end; `make check GATE=hosts` runs one.
+`make check` runs them all, one on each core, and shows what failed at the end; `make check GATE=hosts` runs one.
 With `--table` they are listed for CONTRIBUTING.md.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-AT_ONCE = 2
+AT_ONCE = os.process_cpu_count() or 2
 _REGION = "eu-central-1"
 _PYTHON = ".venv/bin/python"
 _SOURCES = ("functions", "layers/holdfast/holdfast", "cli", "local", "tests")
