@@ -1,7 +1,7 @@
 """Runs the gates: what must hold before anything is merged, besides the tests.
 
-`make check` runs them all, one on each core, and shows what failed at the end; `make check GATE=hosts` runs one.
-With `--table` they are listed for CONTRIBUTING.md.
+`make check` runs them all, one on each core, and shows at the end what failed; `make check GATE=hosts` runs
+one. With `--table` they are listed for CONTRIBUTING.md.
 """
 
 import os
