@@ -420,3 +420,17 @@ def test_a_use_anywhere_in_a_bucket_covers_those_in_its_folders() -> None:
     )
 
     assert widest([anywhere, canary, elsewhere]) == {anywhere, elsewhere}
+
+
+def test_what_a_sweep_asks_of_a_bucket_that_only_a_test_has_is_no_use(tmp_path: Path) -> None:
+    asked = {
+        "who": "sweep",
+        "action": "s3:GetObjectLegalHold",
+        "resource": "arn:aws:s3:::killed-be517082-37ab-48b8/key",
+        "conditions": {},
+        "times": 1,
+    }
+    told = {"resources": {"SweepEvidence": "sweep"}, "policies": {}, "accesses": [asked]}
+    (tmp_path / "accesses.json").write_text(json.dumps(told))
+
+    assert hold_against_the_record(tmp_path, whole=False) == []
