@@ -77,6 +77,11 @@ class Executions:
                     if listed["stopDate"] >= since:
                         yield self._failed_run(listed["executionArn"])
 
+    def start(self, machine_arn: str, given: Mapping[str, Any]) -> str:
+        """Start an execution; the answer is its ARN."""
+        started = self._client.start_execution(stateMachineArn=machine_arn, input=json.dumps(given))
+        return str(started["executionArn"])
+
     def _failed_run(self, arn: str) -> FailedRun:
         described = self._client.describe_execution(executionArn=arn)
         return FailedRun(

@@ -19,9 +19,10 @@ from cli.terminal import Answer, Terminal
 from holdfast.domain.ids import MatterId, ReleaseId, RequestId
 from holdfast.domain.states import ReleaseState
 
+_HOLDS = "apply_legal_hold"  # other workflows begin it, not an event
 _WORKFLOWS: Mapping[str, str] = {
     "preserve_matter": "PreserveMatterArn",
-    "apply_legal_hold": "ApplyLegalHoldArn",
+    _HOLDS: "ApplyLegalHoldArn",
     "keep_standing_matter": "KeepStandingMatterArn",
     "settle_exception": "SettleExceptionArn",
     "release_hold": "ReleaseHoldArn",
@@ -124,18 +125,21 @@ def _judged(deployment: Deployment, workflow: str, run: FailedRun) -> Failure:
 
 def _send_again(deployment: Deployment, chosen: list[Failure]) -> Answer:
     for one in chosen:
-        if not one.run.event.get("detail"):
-            raise NotAccepted(
-                f"run {one.run.name} was not started by an event",
-                advice="a run that protects is asked for again by: holdfast sweep protection",
-            )
-        if one.run.error in _USELESS_AGAIN:
+        is_sendable = one.workflow == _HOLDS or one.run.event.get("detail")
+        if one.run.error in _USELESS_AGAIN or not is_sendable:
             raise NotAccepted(
                 f"the event of run {one.run.name} would be refused again", found=one.run.cause,
                 advice="correct it, and send the corrected one: holdfast failures RUN --json has it whole",
             )  # fmt: skip
-    sent = {one.run.name: deployment.send_again(one.run.event) for one in chosen}
+    sent = {one.run.name: _again(deployment, one) for one in chosen}
     return Answer({"sent": sent}, facts({name: Text("sent again") for name in sent}))
+
+
+def _again(deployment: Deployment, one: Failure) -> str:
+    """Begin a run again as it was begun: by its event, or where none began it, by what it was given."""
+    if one.workflow == _HOLDS:
+        return deployment.executions.start(deployment.output(_WORKFLOWS[_HOLDS]), one.run.event)
+    return deployment.send_again(one.run.event)
 
 
 def _document(one: Failure) -> dict[str, Any]:

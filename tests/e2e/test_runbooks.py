@@ -113,11 +113,12 @@ class Night:
         known = [f"{name}='{value}'" for name, value in self.shown.items()]
         return self.typist.type("\n".join([*_functions(), *known, *chosen])) if chosen else ""
 
-    def failed_run(self, machine: str, matter_id: str) -> str:
-        """Name the youngest run of a matter that failed, as `holdfast failures` does."""
+    def failed_run(self, machine: str, matter_id: str | None = None) -> str:
+        """Name the youngest run that failed, of a matter if one is given, as `holdfast failures` does."""
         executions = Executions(self.world.client("stepfunctions"))
         failed = executions.failed(self.world.outputs[machine], datetime.now(UTC) - timedelta(hours=1))
-        named = [one for one in failed if one.event["detail"].get("matter_id") == matter_id]
+        told = ((one, one.event.get("detail", one.event)) for one in failed)
+        named = [one for one, detail in told if matter_id in (None, detail.get("matter_id"))]
         return max(named, key=lambda one: one.started_at).name
 
 
@@ -532,7 +533,8 @@ def test_hold_failed(night: Night) -> None:
         )
         night.types("HoldFailed", "Look")
 
-    again = started_by(world, lambda: night.types("HoldFailed", "Do"), "ApplyLegalHoldArn")
+    run = night.failed_run("ApplyLegalHoldArn")
+    again = started_by(world, lambda: night.types("HoldFailed", "Do", RUN=run), "ApplyLegalHoldArn")
     night.types("HoldFailed", "Over")
 
     assert again.status == "SUCCEEDED"

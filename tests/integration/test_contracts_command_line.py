@@ -433,6 +433,18 @@ def test_failed_executions_are_listed_with_the_event_that_started_them_unless_th
     assert (run.name, run.error, run.cause, run.event) == ("1", "PreflightBlocked", "because", {"detail": {}})
 
 
+def test_an_execution_is_started_with_what_another_was_given() -> None:
+    client = boto3.client("stepfunctions", region_name=REGION)
+    with Stubber(client) as stub:
+        stub.add_response(
+            "start_execution",
+            {"executionArn": ARN, "startDate": NOON},
+            {"stateMachineArn": "machine", "input": '{"early": true}'},
+        )
+
+        assert Executions(client).start("machine", {"early": True}) == ARN
+
+
 _LISTED: Any = {
     "executionArn": ARN,
     "stateMachineArn": "machine",

@@ -43,6 +43,11 @@ class ExecutionsInMemory:
     state: str = "Reconcile"
     error: str | None = None
     failures: dict[str, list[FailedRun]] = field(default_factory=dict)
+    started: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def start(self, machine_arn: str, given: Mapping[str, Any]) -> str:
+        self.started.append((machine_arn, given))
+        return f"arn:execution:{len(self.started)}"
 
     def failed(self, machine_arn: str, since: datetime) -> Iterator[FailedRun]:
         yield from (one for one in self.failures.get(machine_arn, []) if one.stopped_at >= since)

@@ -133,17 +133,18 @@ def test_an_event_that_is_itself_at_fault_is_not_sent_again(error: str) -> None:
     assert deployment.sent_again == []
 
 
-def test_a_run_that_protects_is_told_with_its_matter_and_asked_for_in_another_way() -> None:
+def test_a_run_that_protects_is_told_with_its_matter_and_begun_again_with_what_it_was_given() -> None:
     deployment = HouseDeployment(House())
-    failed = failed_run("hold-1", {"matter_id": MATTER, "request_id": REQUEST, "early": True})
-    deployment.executions.failures["ApplyLegalHoldArn"] = [failed]
+    given = {"matter_id": MATTER, "request_id": REQUEST, "early": True}
+    deployment.executions.failures["ApplyLegalHoldArn"] = [failed_run("hold-1", given)]
 
     told = run(deployment, "failures")
     again = run(deployment, "failures", "hold-1", "--again")
 
     assert f"{MATTER}  {REQUEST}" in told.page
-    assert (again.exit_code, deployment.sent_again) == (Exit.REFUSED, [])
-    assert "holdfast sweep protection" in again.errors
+    assert again.exit_code == Exit.DONE
+    assert deployment.executions.started == [("ApplyLegalHoldArn", given)] * 2
+    assert deployment.sent_again == []
 
 
 def test_nothing_is_sent_again_that_nobody_named(deployment: HouseDeployment) -> None:
