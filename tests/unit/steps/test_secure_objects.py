@@ -34,8 +34,6 @@ from tests.fakes.story import (
     upload,
 )
 
-S3_WRITES = ("lock", "tag")
-
 
 def _receipt(house: House, version: ObjectVersion) -> Receipt:
     (receipt,) = [one for one in house.conversations.all_receipts() if one.version == version]

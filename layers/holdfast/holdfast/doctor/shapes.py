@@ -15,7 +15,6 @@ _HOLD_FLAGS = frozenset(
     {"legal_hold", "legalhold", "x-amz-meta-legal-hold", "legal_hold_acknowledgement", "externalreferenceid"}
 )
 _HOLD_PATHS = re.compile(r"legalholds|deletionprotection", re.IGNORECASE)
-_EXPORT_PATHS = re.compile(r"bulkexport|recordings?/jobs|/export\b", re.IGNORECASE)
 _DIGITAL = frozenset({"chat", "email", "message", "sms", "webchat", "digital", "webmessaging", "byoc"})
 
 
@@ -86,11 +85,6 @@ def hold_faults(request: Request) -> tuple[str, ...]:
     ):
         faults.append("externalReferenceId is not 3 to 64 letters, digits and hyphens")
     return tuple(faults)
-
-
-def is_export(request: Request) -> bool:
-    """Tell whether a request starts or runs an export."""
-    return bool(_EXPORT_PATHS.search(request.path))
 
 
 def places_hold(request: Request) -> bool:
