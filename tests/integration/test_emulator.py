@@ -17,9 +17,10 @@ from botocore.exceptions import ClientError
 
 from local.build import machine_architecture
 from local.deploy import DeploymentFailed, Stack, deploy
-from local.emulator.process import ROOT, Emulator, client_config
+from local.emulator.process import ACCOUNT_ID, ROOT, Emulator, client_config
 
 TEMPLATE = Path(__file__).parent / "probe/template.yaml"
+ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/any"
 PARAMETERS = {"Architecture": machine_architecture(), "SealRetentionDays": "30"}
 
 
@@ -275,23 +276,19 @@ def test_what_is_missing_breaches_where_the_alarm_says_so_once_its_periods_are_o
 
 
 def test_the_services_publish_their_own_metrics(probe: Probe) -> None:
-    machine, lambda_errors = (
-        probe.outputs["ProbeMachineArn"],
-        ("AWS/Lambda", "Errors", "FunctionName", "probe"),
-    )
-    of_machine = ("StateMachineArn", machine)
-    started, succeeded = (
-        ("AWS/States", name, *of_machine) for name in ("ExecutionsStarted", "ExecutionsSucceeded")
-    )
-    failed = ("AWS/States", "ExecutionsFailed", *of_machine)
-    watched = (started, succeeded, failed, lambda_errors)
+    machine = ("StateMachineArn", probe.outputs["ProbeMachineArn"])
+    watched = [
+        *(("AWS/States", f"Executions{end}", *machine) for end in ("Started", "Succeeded", "Failed")),
+        *(("AWS/Lambda", name, "FunctionName", "probe") for name in ("Invocations", "Errors")),
+    ]
     before = [probe.total(*metric) for metric in watched]
 
     probe.run("ParentMachineArn", probe.workflow_input({"batch": 1}))
     probe.run("ProbeMachineArn", "{}")
+    probe.call({"asked": "directly"})
 
     after = [probe.total(*metric) for metric in watched]
-    assert [b - a for a, b in zip(before, after, strict=True)] == [2, 1, 1, 4]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [2, 1, 1, 6, 4]
 
 
 def test_an_execution_ends_when_its_machines_time_is_over(probe: Probe) -> None:
@@ -307,6 +304,30 @@ def test_an_execution_ends_when_its_machines_time_is_over(probe: Probe) -> None:
     assert running == "RUNNING"
     eventually(lambda: workflows.describe_execution(executionArn=execution)["status"] == "TIMED_OUT")
     assert probe.total("AWS/States", "ExecutionsTimedOut", "StateMachineArn", machine) == 1
+
+
+def test_an_execution_that_somebody_stopped_does_not_fail_afterwards(probe: Probe) -> None:
+    workflows, queues = probe.client("stepfunctions"), probe.client("sqs")
+    tokens = queues.create_queue(QueueName="tokens")["QueueUrl"]
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": tokens, "MessageBody": {"token.$": "$$.Task.Token"}},
+        "TimeoutSeconds": 60,
+        "End": True,
+    }
+    machine = workflows.create_state_machine(
+        name="patient", definition=json.dumps({"StartAt": "Ask", "States": {"Ask": task}}), roleArn=ROLE
+    )["stateMachineArn"]
+    execution = workflows.start_execution(stateMachineArn=machine)["executionArn"]
+    message = eventually(lambda: queues.receive_message(QueueUrl=tokens).get("Messages"))[0]
+
+    workflows.stop_execution(executionArn=execution)
+    workflows.send_task_failure(taskToken=json.loads(message["Body"])["token"], error="TooLate")
+
+    probe.run("ProbeMachineArn", "{}")  # long enough for the failure to have arrived
+    assert workflows.describe_execution(executionArn=execution)["status"] == "ABORTED"
+    assert probe.total("AWS/States", "ExecutionsAborted", "StateMachineArn", machine) == 1
 
 
 def test_an_event_that_finds_no_workflow_is_kept_by_its_rules_queue(probe: Probe) -> None:
