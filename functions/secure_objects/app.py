@@ -18,6 +18,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         bucket=bootstrap.evidence(),
         receipts=bootstrap.receipts(),
         relocks=bootstrap.relocks(),
+        marks=bootstrap.marks(),
         parking=bootstrap.parking(),
         hash_queue=bootstrap.hash_queue(),
         evidence_bucket_name=bootstrap.settings().text("EVIDENCE_BUCKET"),

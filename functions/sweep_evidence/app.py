@@ -24,6 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             claims=bootstrap.claims(),
             promises=bootstrap.releases(),
             drifts=bootstrap.drifts(),
+            marks=bootstrap.marks(),
             sight=bootstrap.evidence_sight(),
             arrival_queue=bootstrap.arrival_queue(),
             least_age=bootstrap.settings().sweep_age,

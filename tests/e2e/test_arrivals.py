@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.aws.buckets import EvidenceS3
 from holdfast.aws.claims import ReceiptLedger
+from holdfast.aws.disposals import DisposalLedger
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.promises import RelockLedger
 from holdfast.aws.table import Table
@@ -249,6 +250,7 @@ def _securing(world: World, bucket: str, *, dies_at: int = -1, after: bool = Fal
         bucket=EvidenceS3(s3),
         receipts=ReceiptLedger(table),
         relocks=RelockLedger(table),
+        marks=DisposalLedger(table),
         parking=ParkingLedger(table),
         hash_queue=None,  # type: ignore[arg-type] # nothing here is large
         evidence_bucket_name=bucket,

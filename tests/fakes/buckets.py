@@ -112,10 +112,13 @@ class EvidenceInMemory:
         """Look at a version."""
         return self.stored[version.key, version.version_id]
 
-    def lock(self, version: ObjectVersion) -> None:
-        stored = self.at(version)
+    def lock(self, version: ObjectVersion) -> bool:
+        stored = self.stored.get((version.key, version.version_id))
+        if stored is None:
+            return False
         self.effects.happen("lock", _subject(version))
         stored.is_locked = True
+        return True
 
     def is_locked(self, version: ObjectVersion) -> bool:
         return self.at(version).is_locked

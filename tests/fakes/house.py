@@ -11,6 +11,7 @@ from holdfast.contracts.request import DiscoveryRequest
 from holdfast.contracts.steps import (
     ApprovalRecorded,
     BatchRun,
+    DisposalsMarked,
     ExceptionDecided,
     ExportRound,
     Failing,
@@ -71,6 +72,7 @@ from holdfast.steps.explain_failure import explain_failure
 from holdfast.steps.finish_release import finish_release
 from holdfast.steps.hash_objects import hash_objects
 from holdfast.steps.lift_holds import lift_holds
+from holdfast.steps.mark_disposable import mark_disposable
 from holdfast.steps.open_release import open_release
 from holdfast.steps.open_request import open_request
 from holdfast.steps.package_matter import package_matter
@@ -110,6 +112,7 @@ from tests.fakes.buckets import (
 )
 from tests.fakes.clock import HandDrivenClock
 from tests.fakes.decisions import ResolutionsInMemory
+from tests.fakes.disposals import DisposalsInMemory, MarkerInMemory
 from tests.fakes.effects import Effects
 from tests.fakes.ledger import (
     BatchesInMemory,
@@ -146,6 +149,7 @@ RELEASE = ReleaseRun(matter_id=MATTER, release_id=ReleaseId("REL-1"))
 RELEASE_EXECUTION = "arn:release:1"
 APPROVAL_DEADLINE = timedelta(days=7)
 COOL_OFF = timedelta(hours=24)
+KEPT_FOR = timedelta(days=30)
 
 
 @dataclass
@@ -191,9 +195,12 @@ class House:
     data_wait: timedelta = timedelta()
     release: ReleaseRun = RELEASE
     cool_off: timedelta = COOL_OFF
+    kept_for: timedelta = KEPT_FOR
     conversations: ConversationsInMemory = field(init=False)
     resolutions: ResolutionsInMemory = field(init=False)
     releases: ReleasesInMemory = field(init=False)
+    disposals: DisposalsInMemory = field(init=False)
+    marker: MarkerInMemory = field(init=False)
     evidence: EvidenceInMemory = field(init=False)
     wiring: WiringInMemory = field(default_factory=WiringInMemory)
     canaries: CanariesInMemory = field(init=False)
@@ -211,6 +218,8 @@ class House:
         self.resolutions = ResolutionsInMemory(self.conversations)
         self.releases = ReleasesInMemory(self.requests, self.standing, self.effects)
         self.evidence = EvidenceInMemory(self.effects)
+        self.disposals = DisposalsInMemory(self.conversations, self.releases)
+        self.marker = MarkerInMemory(self.evidence)
         self.canaries = CanariesInMemory(self.evidence)
         self.locks = LocksInMemory(self.evidence)
         self.arrival_queue = ArrivalQueueInMemory(self.effects)
@@ -226,6 +235,7 @@ class House:
                 self.requests.matters_by_id,
                 self.requests.explanations,
                 self.releases.records,
+                self.disposals.walked,
                 self.batches.records,
                 self.standing.matters,
                 self.bus.sent,
@@ -409,6 +419,7 @@ class House:
             bucket=self.evidence,
             receipts=self.conversations,
             relocks=self.conversations,
+            marks=self.disposals,
             parking=self.parking,
             hash_queue=self.hash_queue,
             evidence_bucket_name=self.evidence.name,
@@ -483,6 +494,7 @@ class House:
                 claims=self.conversations,
                 promises=self.conversations,
                 drifts=self.conversations,
+                marks=self.disposals,
                 sight=self.evidence,
                 arrival_queue=self.arrival_queue,
                 least_age=SWEEP_AGE,
@@ -692,6 +704,20 @@ class House:
             claims=self.conversations,
             records=self.records,
             seals=self.seals,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+
+    def mark_disposable(self) -> DisposalsMarked:
+        return mark_disposable(
+            disposals=self.disposals,
+            releases=self.releases,
+            claims=self.conversations,
+            records=self.records,
+            sight=self.evidence,
+            marker=self.marker,
+            wait=self.kept_for,
+            has_time=self.patience,
             clock=self.clock,
             telemetry=self.telemetry,
         )

@@ -41,6 +41,7 @@ from holdfast.domain.states import (
     REQUEST_MOVES,
     STANDING_MOVES,
     BatchState,
+    DisposalState,
     HoldState,
     MatterStatus,
     ParkedState,
@@ -62,6 +63,7 @@ from holdfast.ports import (
     ClaimEnding,
     ClaimRecord,
     ClaimsPage,
+    DisposalMark,
     Dossier,
     DriftFound,
     Entry,
@@ -350,10 +352,17 @@ class Folder:
     entries: dict[str, Entry] = field(default_factory=dict)
     drifts: dict[tuple[ObjectVersion, DriftKind], tuple[datetime, int]] = field(default_factory=dict)
     secured: SecuredExport | None = None
+    marking_until: datetime | None = None
+    disposals: dict[ObjectVersion, DisposalMark] = field(default_factory=dict)
 
     def drifted(self, kind: DriftKind) -> set[ObjectVersion]:
         """Which versions were found changed in one way."""
         return {version for version, found in self.drifts if found is kind}
+
+    @property
+    def disposed(self) -> set[ObjectVersion]:
+        """Which versions were disposed of."""
+        return {version for version, one in self.disposals.items() if one.state is DisposalState.DISPOSED}
 
     @property
     def standing(self) -> Promise:
@@ -397,7 +406,8 @@ class ConversationsInMemory:
             if own and own.state in sources(PLATFORM_HOLD_MOVES, PlatformHold.RELEASING):
                 raise ConversationLifting(f"conversation {conversation_id} is being released")
             try:
-                promise = folder.standing.claimed()
+                is_being_marked = folder.marking_until is not None and folder.marking_until > claim.claimed_at
+                promise = folder.standing.claimed(is_being_marked=is_being_marked)
             except PromiseBroken:
                 raise ConversationLifting(f"conversation {conversation_id} is being released") from None
             self.effects.happen("claim", f"{conversation_id} by {matter_id}")
@@ -537,7 +547,7 @@ class ConversationsInMemory:
             folder = self._folder(conversation_id)
             if not _is_relocking(folder, epoch):
                 return []
-            gone = folder.drifted(DriftKind.VERSION_GONE)
+            gone = folder.drifted(DriftKind.VERSION_GONE) | folder.disposed
             versions = (receipt.version for _, receipt in sorted(folder.receipts.items()))
             return [version for version in versions if version not in gone]
 
@@ -567,7 +577,7 @@ class ConversationsInMemory:
     def are_answered(self, relocks: Sequence[Relock]) -> Sequence[bool]:
         def is_answered(relock: Relock) -> bool:
             folder = self.folders.get(_shelf(relock.version), Folder())
-            if relock.version in folder.drifted(DriftKind.VERSION_GONE):
+            if relock.version in folder.drifted(DriftKind.VERSION_GONE) | folder.disposed:
                 return True
             if relock.cause is RelockCause.DRIFT:
                 return f"EVENT#{relock.event_id}" in folder.entries or not _is_held(folder, relock.epoch)
@@ -608,9 +618,13 @@ class ConversationsInMemory:
             covered = {version.key for version in folder.drifted(DriftKind.DELETE_MARKER)}
             return Dossier(
                 conversation_id=conversation_id,
-                receipts=[one for one in receipts if one.version not in gone],
+                receipts=[one for one in receipts if one.version not in gone | folder.disposed],
                 gone=[one for one in receipts if one.version in gone],
                 hidden=[one for one in receipts if one.version.key in covered],
+                disposed=[one for one in receipts if one.version in folder.disposed],
+                marks=[
+                    one for _, one in sorted(folder.disposals.items(), key=lambda named: named[0].fingerprint)
+                ],
                 digested=frozenset(folder.digested),
                 platform_holds={
                     owner: hold
@@ -817,6 +831,10 @@ class ConversationsInMemory:
             ulid(at, self._entropy(10)), kind, conversation_id, at, matter_id, request_id, details or {}
         )
         self._file(self._folder(conversation_id), f"EVENT#{event.event_id}", event, matter_id)
+
+    def event_id(self, at: datetime) -> str:
+        """Draw an event's id."""
+        return ulid(at, self._entropy(10))
 
     def file_fact(
         self, shelf: str, sort_key: str, fact: Receipt | CustodyEvent, matter_id: MatterId | None

@@ -44,6 +44,8 @@ def resolved(value: Any) -> Any:
     match value:
         case {"Ref": name}:
             return _VALUES.get(name, name)
+        case {"Fn::If": [_, asked_for, _]}:
+            return resolved(asked_for)
         case {"Fn::GetAtt": [name, attribute]}:
             return _VALUES.get(f"{name}.{attribute}", f"arn:aws:x:::{name}")
         case {"Fn::Sub": str(text)}:

@@ -1039,7 +1039,9 @@ def test_many_conversations_are_looked_up_at_once(ledger: Ledger) -> None:
 def test_nothing_is_known_of_a_conversation_that_never_was(ledger: Ledger) -> None:
     dossier = ledger.claims.dossier(ONE)
 
-    assert dossier == Dossier(ONE, [], frozenset(), {}, frozenset(), [], claims=[], gone=[], hidden=[])
+    assert dossier == Dossier(
+        ONE, [], frozenset(), {}, frozenset(), [], claims=[], gone=[], hidden=[], disposed=[], marks=[]
+    )
     assert ledger.claims.platform_holds([ONE, TWO], None) == {ONE: None, TWO: None}
     assert ledger.claims.platform_holds([], M) == {}
     assert dossier.hold_for(M) is None

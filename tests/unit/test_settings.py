@@ -88,3 +88,9 @@ def test_deadlines_are_in_seconds() -> None:
 
 def test_settings_are_not_shown() -> None:
     assert "eu-central-1" not in repr(settings())
+
+
+def test_disposal_takes_a_day_at_least() -> None:
+    assert Settings({"DISPOSE_RELEASED_AFTER_DAYS": "30"}).dispose_after == timedelta(days=30)
+    with pytest.raises(SettingsInvalid, match="it is off"):
+        _ = Settings({"DISPOSE_RELEASED_AFTER_DAYS": "0"}).dispose_after

@@ -25,9 +25,11 @@ from holdfast.ports import (
     ClaimBook,
     ClaimListing,
     DeletionSchedule,
+    DisposalBook,
     DriftBook,
     EvidenceBucket,
     EvidenceListing,
+    EvidenceMarker,
     EvidenceRelease,
     EvidenceSight,
     ExportJobs,
@@ -36,6 +38,7 @@ from holdfast.ports import (
     HoldRuns,
     JobSlots,
     Manifests,
+    MarkBook,
     Parking,
     PlatformHolds,
     PlatformSetup,
@@ -238,6 +241,14 @@ def evidence_release() -> EvidenceRelease:
 
 
 @cache
+def evidence_marker() -> EvidenceMarker:
+    """Give the evidence bucket, from the side that marks for disposal."""
+    from holdfast.aws.buckets import EvidenceMarkerS3  # noqa: PLC0415
+
+    return EvidenceMarkerS3(_client("s3"))
+
+
+@cache
 def evidence_listing() -> EvidenceListing:
     """Give the list of what lies in the evidence bucket."""
     from holdfast.aws.buckets import EvidenceListingS3  # noqa: PLC0415
@@ -295,6 +306,22 @@ def drifts() -> DriftBook:
     from holdfast.aws.drift import DriftLedger  # noqa: PLC0415
 
     return DriftLedger(_ledger())
+
+
+@cache
+def disposals() -> DisposalBook:
+    """Give what is marked for disposal, in the ledger, to who marks."""
+    from holdfast.aws.disposals import DisposalLedger  # noqa: PLC0415
+
+    return DisposalLedger(_ledger())
+
+
+@cache
+def marks() -> MarkBook:
+    """Give what is marked for disposal, in the ledger, to who looks after versions."""
+    from holdfast.aws.disposals import DisposalLedger  # noqa: PLC0415
+
+    return DisposalLedger(_ledger())
 
 
 @cache

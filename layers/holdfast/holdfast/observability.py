@@ -23,7 +23,8 @@ LOGGED_KEYS = frozenset(
         "matter_id", "request_id", "batch_id", "export_job_id", "conversation_id", "object_key", "version_id",
         "message_id", "quarantine_key", "slot_owner", "workflow", "error", "layer", "failure",
         "check", "reason", "state", "verdict", "conversations", "batches", "outstanding", "attempt", "faults",
-        "versions", "sent", "drifted", "redriven", "closed", "unreadable", "sequence", "entries",
+        "versions", "sent", "drifted", "redriven", "closed", "unreadable", "sequence", "entries", "marked",
+        "disposed",
     }
 )  # fmt: skip
 

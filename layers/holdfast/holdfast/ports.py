@@ -39,6 +39,7 @@ from holdfast.domain.seals import Folder, PublicKey, SealedLog
 from holdfast.domain.standing import Course
 from holdfast.domain.states import (
     BatchState,
+    DisposalState,
     MatterStatus,
     ParkedState,
     PlatformHold,
@@ -94,6 +95,8 @@ class Counter(StrEnum):
     APPROVALS_REFUSED = "ApprovalsRefused"
     CONVERSATIONS_LET_GO = "ConversationsLetGo"
     OBJECTS_LET_GO = "ObjectsLetGo"
+    OBJECTS_MARKED = "ObjectsMarkedForDisposal"
+    OBJECTS_DISPOSED = "ObjectsDisposedOf"
 
 
 class Telemetry(Protocol):
@@ -656,6 +659,16 @@ class PlatformHoldRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DisposalMark:
+    """What became of a version that was marked for disposal after a release, and since when."""
+
+    version: ObjectVersion
+    release_id: ReleaseId
+    state: DisposalState
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Dossier:
     """One query's answer to: what do we have of this conversation, who needs it, what happened to it.
 
@@ -663,7 +676,8 @@ class Dossier:
     `claimed_by` are the matters that claim it now, `claims` those that ever did. What the `promise` does not
     keep is not secured, whatever its receipts say. `secured` is None where no export is known whose objects
     are still held. A version that was found gone has its receipt among `gone`, and in no account; `hidden`
-    are those over which a delete marker was found.
+    are those over which a delete marker was found. Likewise what was `disposed` of after a release; `marks`
+    tells of every version that was ever marked for that.
     """
 
     conversation_id: ConversationId
@@ -677,13 +691,26 @@ class Dossier:
     claims: Sequence[ClaimRecord] = ()
     gone: Sequence[Receipt] = ()
     hidden: Sequence[Receipt] = ()
+    disposed: Sequence[Receipt] = ()
+    marks: Sequence[DisposalMark] = ()
 
     @property
     def lifted_at(self) -> datetime | None:
         """Say when its locks were lifted last, if ever."""
+        return max(self._lifts().values(), default=None)
+
+    def lifted_by(self, release_id: ReleaseId) -> datetime | None:
+        """Say when a release had lifted its locks, if it did."""
+        return self._lifts().get(release_id)
+
+    def _lifts(self) -> Mapping[ReleaseId, datetime]:
         documents = (json.loads(entry.canonical) for entry in self.entries)
-        lifts = [one["at"] for one in documents if one.get("type") == EventType.LIFTED]
-        return from_text(max(lifts)) if lifts else None
+        lifts = sorted(
+            (one["at"], one["details"]["release_id"])
+            for one in documents
+            if one.get("type") == EventType.LIFTED
+        )
+        return {ReleaseId(release_id): from_text(at) for at, release_id in lifts}
 
     def hold_for(self, matter_id: MatterId) -> PlatformHoldRecord | None:
         """Give the hold that a matter stands on: its own, or the one that all matters share."""
@@ -845,6 +872,75 @@ class ReleaseBook(Protocol):
         """Mark as LIFTED, with its event, after every lock was read back as off.
 
         False, and nothing changes, if somebody else lifts, or the platform is still being asked to let go.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class DisposalWalk:
+    """How far disposal has come in the plan of a release that is done.
+
+    `number`, `sha256` and `offset` are the place in it, as of `ReleaseCursor`. `unsettled` conversations were
+    met on this walk of which something is still to be marked, or to go; `walked_at` is when the last walk
+    ended. `revision` counts the moves, so that of two at once one is overtaken.
+    """
+
+    matter_id: MatterId
+    release_id: ReleaseId
+    opened_at: datetime
+    number: int = -1
+    sha256: str = ""
+    offset: int = 0
+    unsettled: int = 0
+    walked_at: datetime | None = None
+    is_settled: bool = False
+    revision: int = 0
+
+
+class DisposalBook(Protocol):
+    """What is marked for disposal after a release. Every write is conditional."""
+
+    def walks(self) -> Iterator[DisposalWalk]:
+        """List the releases that are done and not settled, strongly consistent."""
+
+    def move(self, walk: DisposalWalk, moved: DisposalWalk) -> DisposalWalk | None:
+        """Write how far a walk has come; None if somebody else has moved it since it was read."""
+
+    def begin_marking(
+        self, conversation_id: ConversationId, promise: Promise, *, now: datetime, lease_until: datetime
+    ) -> int | None:
+        """Take the lease to mark, under a new epoch, on condition that the promise is still the one that was
+        read; None if it is not, or somebody else is at it. No claim is taken until the lease ends.
+        """
+
+    def mark(self, version: ObjectVersion, release_id: ReleaseId, epoch: int, at: datetime) -> bool:
+        """Write that a version is marked, with its event, before it is; False, and nothing changes, if the
+        epoch is another by now, or the version is marked or disposed of.
+        """
+
+    def end_marking(self, conversation_id: ConversationId, epoch: int) -> None:
+        """Give the lease back."""
+
+    def disposed(self, version: ObjectVersion, at: datetime) -> bool:
+        """Write down, with its event, that a marked version is not there any more, once; False if it bears no
+        mark, and something else became of it.
+        """
+
+
+class MarkBook(Protocol):
+    """What is marked for disposal, from the side that looks after versions."""
+
+    def is_marked(self, version: ObjectVersion) -> bool:
+        """Tell whether a version is marked, and nobody took that back, strongly consistent."""
+
+    def take_back(self, version: ObjectVersion, at: datetime) -> None:
+        """Write down, with its event, that a version bears no mark any more; unless it bore none."""
+
+    def disposed(self, version: ObjectVersion, at: datetime) -> bool:
+        """As `DisposalBook.disposed`."""
+
+    def covers(self, marker: ObjectVersion) -> bool:
+        """Tell whether a delete marker lies over a version that is marked, or was disposed of: it is the
+        rule's own.
         """
 
 
@@ -1148,8 +1244,8 @@ class OpenedObject:
 class EvidenceBucket(Protocol):
     """The evidence bucket, from the side that secures."""
 
-    def lock(self, version: ObjectVersion) -> None:
-        """Put the version under legal hold; on one that is held, nothing changes."""
+    def lock(self, version: ObjectVersion) -> bool:
+        """Put the version under legal hold; on one that is held, nothing changes. False if it is gone."""
 
     def is_locked(self, version: ObjectVersion) -> bool:
         """Read back whether the version is under legal hold."""
@@ -1284,6 +1380,13 @@ class EvidenceRelease(Protocol):
 
     def is_locked(self, version: ObjectVersion) -> bool | None:
         """Read the legal hold back; None if the version is not there."""
+
+
+class EvidenceMarker(Protocol):
+    """The evidence bucket, from the side that marks for disposal: it may set one tag, and do nothing else."""
+
+    def mark(self, version: ObjectVersion, tags: Mapping[str, str]) -> None:
+        """Write the whole set of tags, the mark among them."""
 
 
 class WorkFiles(Protocol):

@@ -71,6 +71,18 @@ class Settings:
         """Say how long an approved release waits before it begins."""
         return timedelta(seconds=self.number("RELEASE_COOL_OFF_SECONDS"))
 
+    @property
+    def dispose_after(self) -> timedelta:
+        """Say how long what a release let go is kept before it is marked for disposal.
+
+        Raises:
+            SettingsInvalid: disposal is off.
+        """
+        days = self.number("DISPOSE_RELEASED_AFTER_DAYS")
+        if days < 1:
+            raise SettingsInvalid(["DISPOSE_RELEASED_AFTER_DAYS: expected a day or more, found 0: it is off"])
+        return timedelta(days=days)
+
     def faults(self) -> list[str]:
         """Name everything that is wrong with what was deployed, all at once."""
         found: list[str] = []

@@ -70,7 +70,7 @@ PARTS_OF_TRANSACTIONS = {
     "updating": "dynamodb:UpdateItem",
     "deleting": "dynamodb:DeleteItem",
 }
-OF_VERSIONS = {"EvidenceS3", "EvidenceSightS3", "EvidenceReleaseS3"}
+OF_VERSIONS = {"EvidenceS3", "EvidenceSightS3", "EvidenceReleaseS3", "EvidenceMarkerS3"}
 # Without `s3:ListBucket` a missing file is "forbidden".
 TELL_ABSENCE = {
     "WorkS3": "get_object",

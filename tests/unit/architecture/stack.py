@@ -22,6 +22,10 @@ PROGRAM_OF = {
     "PackageRelease": "package_matter",
     "RecordApprovalFailure": "explain_failure",
 }
+# Runs by itself, in a stack that disposes of what was released, and only there.
+DISPOSES = {"MarkDisposable"}
+MARK = {"s3:RequestObjectTag/holdfast-disposal": "due"}
+TAGGING = re.compile(r"s3:Put\w*Tagging")
 # Invoked by an operator, and by nothing else.
 OPERATED = {"RedriveParked"}
 # Who may be named with every resource, and why: these services know no resources for these actions.
@@ -203,7 +207,8 @@ def sides(template: Template) -> dict[str, set[str]]:
         "conductor": called_by(template, "PreserveMatter"),
         "export": called_by(template, "ExportRecordings"),
         "hold": called_by(template, "ApplyLegalHold"),
-        "arrival": by_itself - standing | OPERATED,
+        "arrival": by_itself - standing - DISPOSES | OPERATED,
+        "disposal": DISPOSES,
         "standing": standing,
         "decision": called_by(template, "SettleException"),
         "release": called_by(template, "ReleaseHold") | called_by(template, "ApproveRelease"),
@@ -331,6 +336,66 @@ def evidence_policy(template: Template) -> Iterator[str]:
     for (action, where), when in wanted.items():
         if denied.get((action, where)) != when:
             yield f"EvidenceBucketPolicy: does not deny {action} of {where} as it should"
+
+
+def disposal(template: Template) -> Iterator[str]:
+    """Nothing is there that could dispose of anything unless it is asked for; then one role alone marks, sets
+    no other tag without the mark, and one rule alone acts on that very mark.
+    """
+    resources, asked_for = template["Resources"], "DisposesReleased"
+    if template["Conditions"].get(asked_for) != _IS_ASKED_FOR or _default(template) != 0:
+        yield "DisposeReleasedAfterDays: must be off by default, and 0 must mean off"
+    for name in DISPOSES:
+        yield from (
+            f"{one}: is there in a stack that disposes of nothing"
+            for one in (name, f"{name}Role")
+            if resources[one].get("Condition") != asked_for
+        )
+        for statement in granted(template, f"{name}Role"):
+            writes = [one for one in statement["Action"] if re.match("s3:(?!Get|List)", one)]
+            if writes and (writes, statement.get("Condition")) != (
+                ["s3:PutObjectVersionTagging"],
+                {"StringEquals": MARK},
+            ):
+                yield f"{name}: may do more to evidence than mark it"
+    rules = resources["EvidenceBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    if rules != [_UPLOADS, {"Fn::If": [asked_for, _DISPOSING, {"Ref": "AWS::NoValue"}]}]:
+        yield "EvidenceBucket: its rules must delete what is marked, and clear markers over nothing, if asked"
+    policy = statements(resources["EvidenceBucketPolicy"]["Properties"]["PolicyDocument"])
+    (denied,) = (one for one in policy if one["Sid"] == "OnlyDisposalMarks")
+    others = {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["MarkDisposableRole", "Arn"]}}}
+    when = {"Fn::If": [asked_for, {"StringEquals": MARK} | others, {"StringEquals": MARK}]}
+    if (denied["Effect"], denied["Principal"], denied["Condition"]) != ("Deny", "*", when) or {
+        *denied["Action"]
+    } != {"s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectVersionTagging"}:
+        yield "EvidenceBucketPolicy: lets others set the mark"
+    taggers = {
+        role
+        for role in of_type(template, "IAM::Role")
+        for one in granted(template, role)
+        if any(map(TAGGING.match, one["Action"]))
+    }
+    yield from (f"{role}: may tag" for role in sorted(taggers - {"SecureObjectsRole", "MarkDisposableRole"}))
+
+
+_IS_ASKED_FOR = {"Fn::Not": [{"Fn::Equals": [{"Ref": "DisposeReleasedAfterDays"}, "0"]}]}
+_UPLOADS = {
+    "Id": "AbortUnfinishedUploads",
+    "Status": "Enabled",
+    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    "ExpiredObjectDeleteMarker": {"Fn::If": ["DisposesReleased", True, {"Ref": "AWS::NoValue"}]},
+}
+_DISPOSING = {
+    "Id": "DisposeOfWhatIsMarked",
+    "Status": "Enabled",
+    "TagFilters": [{"Key": "holdfast-disposal", "Value": "due"}],
+    "ExpirationInDays": 1,
+    "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+}
+
+
+def _default(template: Template) -> object:
+    return template["Parameters"]["DisposeReleasedAfterDays"].get("Default")
 
 
 def _where(statement: Statement) -> str:

@@ -66,6 +66,7 @@ RULES: dict[str, Rule] = {
     "boundaries": stack.boundaries,
     "locks": stack.locks,
     "evidence_policy": stack.evidence_policy,
+    "disposal": stack.disposal,
     "vendor": stack.vendor,
     "two_people": stack.two_people,
     "credentials": stack.credentials,
@@ -157,6 +158,11 @@ def requery(resources: dict[str, Any], name: str, what: str, by: str) -> None:
     query["QueryString"] = query["QueryString"].replace(what, by)
 
 
+def lifecycle(resources: dict[str, Any]) -> list[Any]:
+    found: list[Any] = properties(resources, "EvidenceBucket")["LifecycleConfiguration"]["Rules"]
+    return found
+
+
 EVIDENCE = {"Fn::Sub": "${EvidenceBucket.Arn}/*"}
 MUTANTS: dict[str, tuple[str, Mutation, str]] = {
     "another folder": (
@@ -237,6 +243,65 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         "grants",
         lambda r: statement(r, "PlaceHoldsRole", 0).update(NotAction="s3:DeleteObject"),
         "says what it may not",
+    ),
+    "disposal in every stack": (
+        "disposal",
+        lambda r: r["MarkDisposable"].pop("Condition"),
+        "MarkDisposable: is there in a stack that disposes of nothing",
+    ),
+    "a role that could mark in every stack": (
+        "disposal",
+        lambda r: r["MarkDisposableRole"].pop("Condition"),
+        "MarkDisposableRole: is there in a stack that disposes of nothing",
+    ),
+    "disposal that deletes": (
+        "disposal",
+        lambda r: grant(r, "MarkDisposableRole", "s3:DeleteObjectVersion", EVIDENCE),
+        "MarkDisposable: may do more to evidence than mark it",
+    ),
+    "disposal that lifts": (
+        "disposal",
+        lambda r: grant(r, "MarkDisposableRole", "s3:PutObjectLegalHold", EVIDENCE),
+        "MarkDisposable: may do more to evidence than mark it",
+    ),
+    "disposal that sets any tag": (
+        "disposal",
+        lambda r: statement(r, "MarkDisposableRole", 0).pop("Condition"),
+        "MarkDisposable: may do more to evidence than mark it",
+    ),
+    "another that tags": (
+        "disposal",
+        lambda r: grant(r, "LiftHoldsRole", "s3:PutObjectVersionTagging", EVIDENCE),
+        "LiftHoldsRole: may tag",
+    ),
+    "a rule that deletes without the mark": (
+        "disposal",
+        lambda r: lifecycle(r)[1]["Fn::If"][1].pop("TagFilters"),
+        "EvidenceBucket: its rules must delete what is marked",
+    ),
+    "a rule that acts on another tag": (
+        "disposal",
+        lambda r: lifecycle(r)[1]["Fn::If"][1].update(TagFilters=[{"Key": "legal-hold", "Value": "on"}]),
+        "EvidenceBucket: its rules must delete what is marked",
+    ),
+    "a rule in every stack": (
+        "disposal",
+        lambda r: lifecycle(r).__setitem__(1, lifecycle(r)[1]["Fn::If"][1]),
+        "EvidenceBucket: its rules must delete what is marked",
+    ),
+    "a bucket that lets others mark": (
+        "disposal",
+        lambda r: statement(r, "EvidenceBucketPolicy", -1).update(
+            Action=["s3:PutObjectTagging", "s3:PutObjectVersionTagging"]
+        ),
+        "EvidenceBucketPolicy: lets others set the mark",
+    ),
+    "a bucket that lets another role mark": (
+        "disposal",
+        lambda r: statement(r, "EvidenceBucketPolicy", -1)["Condition"]["Fn::If"][1].update(
+            ArnNotEquals={"aws:PrincipalArn": {"Fn::GetAtt": ["SecureObjectsRole", "Arn"]}}
+        ),
+        "EvidenceBucketPolicy: lets others set the mark",
     ),
     "an export that locks": (
         "boundaries",

@@ -64,7 +64,11 @@ TAKES: dict[str, type[BaseModel]] = {
     "redrive_parked": Redrive,
 }
 TAKES_MESSAGES = ["secure_objects", "hash_objects", "park_messages"]
-TAKES_NOTHING = ["start_standing_runs", "watch_protection"]  # what the schedule sends is not looked at
+TAKES_NOTHING = [
+    "mark_disposable",
+    "start_standing_runs",
+    "watch_protection",
+]  # what the schedule sends is not looked at
 TRIGGERS = [
     "discovery_requested",
     "discovery_refused",

@@ -37,6 +37,8 @@ def resolved(value: Any) -> Any:
     match value:
         case {"Ref": name}:
             return NAMES.get(name, name)
+        case {"Fn::If": [_, asked_for, _]}:
+            return resolved(asked_for)
         case {"Fn::GetAtt": [name, attribute]}:
             return NAMES.get(f"{name}.{attribute}") or role_arn(name)
         case {"Fn::Sub": str(text)}:
@@ -58,6 +60,7 @@ def role_policy(role: str) -> dict[str, Any]:
 
 
 WRITER, SECURE, LIFT = "GenesysWriterRole", "SecureObjectsRole", "LiftHoldsRole"
+MARKER, MARK = "MarkDisposableRole", {"s3:requestobjecttag/holdfast-disposal": ("due",)}
 ON, OFF = {"s3:object-lock-legal-hold": ("ON",)}, {"s3:object-lock-legal-hold": ("OFF",)}
 
 
@@ -72,6 +75,11 @@ ON, OFF = {"s3:object-lock-legal-hold": ("ON",)}, {"s3:object-lock-legal-hold": 
         (SECURE, "s3:PutObjectLegalHold", OFF, Effect.EXPLICIT_DENY, Effect.SILENT),
         (SECURE, "s3:PutObjectVersionTagging", {}, Effect.SILENT, Effect.ALLOW),
         (SECURE, "s3:DeleteObjectVersion", {}, Effect.EXPLICIT_DENY, Effect.SILENT),
+        (SECURE, "s3:PutObjectVersionTagging", MARK, Effect.EXPLICIT_DENY, Effect.ALLOW),
+        (WRITER, "s3:PutObject", MARK, Effect.EXPLICIT_DENY, Effect.ALLOW),
+        (MARKER, "s3:PutObjectVersionTagging", MARK, Effect.SILENT, Effect.ALLOW),
+        (MARKER, "s3:PutObjectVersionTagging", {}, Effect.SILENT, Effect.SILENT),
+        (MARKER, "s3:DeleteObjectVersion", {}, Effect.EXPLICIT_DENY, Effect.SILENT),
         (LIFT, "s3:PutObjectLegalHold", OFF, Effect.SILENT, Effect.ALLOW),
         (LIFT, "s3:PutObjectLegalHold", ON, Effect.SILENT, Effect.SILENT),
     ],
@@ -79,7 +87,7 @@ ON, OFF = {"s3:object-lock-legal-hold": ("ON",)}, {"s3:object-lock-legal-hold": 
 def test_the_stack_s_own_policies_say_what_they_are_meant_to(
     role: str, action: str, values: dict[str, tuple[str, ...]], by_bucket: Effect, by_role: Effect
 ) -> None:
-    known = {"aws:securetransport": ("true",), **values}
+    known = {"aws:securetransport": ("true",), **dict.fromkeys(MARK, ()), **values}
     access = Access(action, RECORDING, role_arn(role), known)
 
     told = [

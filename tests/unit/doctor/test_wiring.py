@@ -210,7 +210,7 @@ CHANGES: dict[str, tuple[Change, str, bool, str]] = {
         lambda d: statement(d, Reading.BUCKET_POLICY, Principal={"AWS": NAMES.writer_role_arn}),
         "bucket policy",
         True,
-        "statement 6 denies the vendor's role s3:PutObject",
+        "statement 7 denies the vendor's role s3:PutObject",
     ),
     "a bucket policy that is gone": (
         lambda d: d[Reading.BUCKET_POLICY].clear(),

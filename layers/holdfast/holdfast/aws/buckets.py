@@ -38,9 +38,15 @@ class EvidenceS3:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def lock(self, version: ObjectVersion) -> None:
+    def lock(self, version: ObjectVersion) -> bool:
         """Set the legal hold of this version to ON."""
-        self._client.put_object_legal_hold(**_named(version), LegalHold={"Status": "ON"})
+        try:
+            self._client.put_object_legal_hold(**_named(version), LegalHold={"Status": "ON"})
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+            return False
+        return True
 
     def is_locked(self, version: ObjectVersion) -> bool:
         """Read the version's legal hold; one that never had any says so by an error of its own."""
@@ -102,6 +108,18 @@ class EvidenceReleaseS3:
                 return None
             raise
         return bool(answer["LegalHold"]["Status"] == "ON")
+
+
+class EvidenceMarkerS3:
+    """Implements `ports.EvidenceMarker`."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def mark(self, version: ObjectVersion, tags: Mapping[str, str]) -> None:
+        """Write the whole set; S3 knows no other way."""
+        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+        self._client.put_object_tagging(**_named(version), Tagging={"TagSet": tag_set})
 
 
 class EvidenceListingS3:

@@ -40,7 +40,7 @@ from holdfast.domain.media import Medium
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
 from holdfast.domain.reuse import ExportTerms, SecuredExport
-from holdfast.domain.states import PLATFORM_HOLD_MOVES, HoldState, PlatformHold, sources
+from holdfast.domain.states import PLATFORM_HOLD_MOVES, DisposalState, HoldState, PlatformHold, sources
 from holdfast.domain.ulid import ulid
 from holdfast.errors import ConversationLifting, LedgerContention
 from holdfast.evidence.entries import NONCE_BYTES, entry_bytes
@@ -49,6 +49,7 @@ from holdfast.ports import (
     Claimed,
     ClaimRecord,
     ClaimsPage,
+    DisposalMark,
     Dossier,
     Entry,
     HoldOwner,
@@ -64,7 +65,7 @@ SHARDS = "0123456789abcdef"
 MOST_TRIES = 5
 # Where a matter's own hold stands so, the platform is still to let go before the matter may claim again.
 _TO_BE_LET_GO = sources(PLATFORM_HOLD_MOVES, PlatformHold.RELEASING)
-_OF_PROMISE = ("sk", "state", "active_claims", "epoch", "ended_at", "platform")
+_OF_PROMISE = ("sk", "state", "active_claims", "epoch", "ended_at", "platform", "marking_until")
 
 
 def conversation_key(conversation_id: ConversationId) -> str:
@@ -106,14 +107,17 @@ def promise_move(
     promise: Promise,
     *,
     lease_until: datetime | None = None,
+    marking_until: datetime | None = None,
     condition: str = "",
     values: Mapping[str, Any] | None = None,
 ) -> tuple[str, str, str, str, dict[str, Any]]:
     """Compose a move of a promise, on condition that it is still the one that was read (None: there was
     none), and on a further one: key, update, condition and values.
     """
-    set_lease = ", lease_until = :lease_until" if lease_until else ""
-    lease = {":lease_until": to_text(lease_until)} if lease_until else {}
+    leases = {"lease_until": lease_until, "marking_until": marking_until}
+    running = {name: to_text(until) for name, until in leases.items() if until}
+    set_lease = "".join(f", {name} = :{name}" for name in running)
+    lease = {f":{name}": until for name, until in running.items()}
     was, is_same = {}, "attribute_not_exists(#state)"
     if standing:
         is_same = "#state = :was_state AND active_claims = :was_claims AND epoch = :was_epoch"
@@ -141,16 +145,17 @@ class ClaimLedger:
 
     def claim(self, claim: Claim) -> Claimed:
         """Put the claim, count it, list it and add its event, all or nothing; most conversations are new."""
-        conversation_id, standing = claim.conversation.conversation_id, None
+        conversation_id, standing, is_being_marked = claim.conversation.conversation_id, None, False
         for _ in range(MOST_TRIES):
             try:
-                promise = (standing or UNCLAIMED).claimed()
+                promise = (standing or UNCLAIMED).claimed(is_being_marked=is_being_marked)
             except PromiseBroken:
                 break
             if self._table.transact(*self._claiming(claim, standing, promise)):
                 return Claimed(is_new=True, promise=promise)
             items = {item["sk"]: item for item in self._table.get_many(_claim_keys(claim), _OF_PROMISE)}
             standing = read_promise(items.get("HOLD", {}))
+            is_being_marked = items.get("HOLD", {}).get("marking_until", "") > to_text(claim.claimed_at)
             if (mine := items.get(f"CLAIM#{claim.matter_id}")) is None:
                 continue
             if "ended_at" not in mine:
@@ -221,7 +226,7 @@ class ClaimLedger:
         receipts: list[Receipt] = []
         digested: set[str] = set()
         claims: list[ClaimRecord] = []
-        drifts: list[Item] = []
+        filed: dict[str, list[Item]] = {"DRIFT": [], "DISPOSAL": []}
         entries: list[Entry] = []
         platform_holds: dict[HoldOwner, PlatformHoldRecord] = {}
         hold: Item = {}
@@ -242,15 +247,17 @@ class ClaimLedger:
                 hold = item
             elif kind == "SECURED":
                 secured = item
-            elif kind == "DRIFT":
-                drifts.append(item)
+            elif kind in filed:
+                filed[kind].append(item)
             if "ended_at" not in item and (held := platform_hold(item)):
                 platform_holds[MatterId(name) if name else None] = held
+        drifts, marks = filed["DRIFT"], [disposal_mark(one) for one in filed["DISPOSAL"]]
         gone = {one["fingerprint"] for one in drifts if one["drift"] == DriftKind.VERSION_GONE}
         covered = {one["key"] for one in drifts if one["drift"] == DriftKind.DELETE_MARKER}
+        disposed = {one.version.fingerprint for one in marks if one.state is DisposalState.DISPOSED}
         return Dossier(
             conversation_id=conversation_id,
-            receipts=[one for one in receipts if one.version.fingerprint not in gone],
+            receipts=[one for one in receipts if one.version.fingerprint not in gone | disposed],
             digested=frozenset(digested),
             platform_holds=platform_holds,
             claimed_by=frozenset(one.matter_id for one in claims if one.ended_at is None),
@@ -260,6 +267,8 @@ class ClaimLedger:
             claims=claims,
             gone=[one for one in receipts if one.version.fingerprint in gone],
             hidden=[one for one in receipts if one.version.key in covered],
+            disposed=[one for one in receipts if one.version.fingerprint in disposed],
+            marks=marks,
         )
 
     def secured_exports(
@@ -512,6 +521,16 @@ def read_receipt(entry: bytes) -> Receipt:
         recording_id=RecordingId(document["recording_id"]) if "recording_id" in document else None,
         medium=Medium(document["medium"]) if "medium" in document else None,
         omitted_tags=tuple(document.get("omitted_tags", ())),
+    )
+
+
+def disposal_mark(item: Item) -> DisposalMark:
+    """Read the item of a version that was marked for disposal."""
+    return DisposalMark(
+        ObjectVersion(item["bucket"], item["key"], item["version_id"], item["size_bytes"]),
+        ReleaseId(item["release_id"]),
+        DisposalState(item["state"]),
+        from_text(item["at"]),
     )
 
 

@@ -31,7 +31,7 @@ from holdfast.domain.ids import ConversationId, ReleaseId
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.promise import UNCLAIMED, Promise, PromiseBroken
 from holdfast.domain.release import NOBODY
-from holdfast.domain.states import HoldState, PlatformHold
+from holdfast.domain.states import DisposalState, HoldState, PlatformHold
 from holdfast.domain.ulid import ulid
 from holdfast.errors import LedgerContention
 from holdfast.ports import ClaimEnding, HoldOwner, HoldRecord
@@ -239,6 +239,11 @@ class RelockLedger:
         if not _is_relocking(read_promise(self._table.get(pk, "HOLD") or {}) or UNCLAIMED, epoch):
             return []
         gone = {item["fingerprint"] for item in self._table.query(pk, f"DRIFT#{DriftKind.VERSION_GONE}#")}
+        gone |= {
+            item["fingerprint"]
+            for item in self._table.query(pk, "DISPOSAL#")
+            if item["state"] == DisposalState.DISPOSED
+        }
         versions = (read_receipt(item["entry"]).version for item in self._table.query(pk, "OBJ#"))
         return [version for version in versions if version.fingerprint not in gone]
 
@@ -281,16 +286,24 @@ class RelockLedger:
             (pk, f"DRIFT#{DriftKind.VERSION_GONE}#{relock.version.fingerprint}")
             for relock, (pk, _) in zip(relocks, events, strict=True)
         ]
-        found = {(item["pk"], item["sk"]) for item in self._table.get_many([*events, *gone], ("pk", "sk"))}
+        disposed = [
+            (pk, f"DISPOSAL#{relock.version.fingerprint}")
+            for relock, (pk, _) in zip(relocks, events, strict=True)
+        ]
+        items = self._table.get_many([*events, *gone, *disposed], ("pk", "sk", "state"))
+        found = {
+            (item["pk"], item["sk"]) for item in items if item.get("state") in (None, DisposalState.DISPOSED)
+        }
         return [
             lost in found
+            or no_more in found
             or (
                 event in found or not _is_held(promise, relock.epoch)
                 if relock.cause is RelockCause.DRIFT
                 else not _is_relocking(promise, relock.epoch)
             )
-            for relock, event, lost, promise in zip(
-                relocks, events, gone, self._promises(relocks), strict=True
+            for relock, event, lost, no_more, promise in zip(
+                relocks, events, gone, disposed, self._promises(relocks), strict=True
             )
         ]
 

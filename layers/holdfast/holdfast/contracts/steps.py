@@ -105,6 +105,18 @@ class Watched(_Message):
     asked: int
 
 
+class DisposalsMarked(_Message):
+    """`done`: every plan that is due was walked through; otherwise the next run goes on. `marked` versions
+    bear their mark now, `disposed` ones are gone since it was set, and of `unsettled` conversations something
+    is left.
+    """
+
+    done: bool
+    marked: int
+    disposed: int
+    unsettled: int
+
+
 class Swept(_Message):
     """`done`: the pass has seen the end; otherwise the next sweep goes on. `sent` were found lost, `drifted`
     changed by somebody else, which nobody knew before.

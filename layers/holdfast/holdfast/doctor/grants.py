@@ -20,11 +20,14 @@ from holdfast.doctor.policy import (
     evaluate,
     read_policy,
 )
+from holdfast.domain.tags import DISPOSAL_TAG
 from holdfast.ports import Document, Finding, Reading, StackNames, Unread, Wiring
 
 _ELSEWHERE: ContextValues = {"aws:sourcevpc": ("vpc-of-others",), "aws:sourcevpce": ("vpce-of-others",)}
 _OUTSIDE: ContextValues = {"aws:sourcevpc": (), "aws:sourcevpce": (), "aws:viaawsservice": ("false",)}
 _TLS: ContextValues = {"aws:securetransport": ("true",)}
+# Nobody but who disposes sends it; the vendor's tags, if it sends any, are its own.
+_UNMARKED: ContextValues = {f"s3:requestobjecttag/{DISPOSAL_TAG}": ()}
 _NOBODY = "nobody"  # no organisation's id
 _ACTION = "\0"  # stands for the action in a finding's message
 
@@ -71,7 +74,8 @@ def _needs(names: StackNames) -> Iterator[_Need]:
         ("s3:GetBucketLocation", bucket),
         ("s3:GetEncryptionConfiguration", bucket),
     ):
-        yield _Need("the vendor's role", Access(action, resource, writer, {**_OUTSIDE, **_TLS}), *writes)
+        values = {**_OUTSIDE, **_TLS, **_UNMARKED}
+        yield _Need("the vendor's role", Access(action, resource, writer, values), *writes)
     for action in ("kms:GenerateDataKey", "kms:Decrypt"):
         access = Access(action, names.key_arn, writer, _TLS)
         yield _Need("the vendor's role", access, Reading.WRITER_POLICIES, Reading.KEY_POLICY)
@@ -82,7 +86,7 @@ def _needs(names: StackNames) -> Iterator[_Need]:
         ("s3:GetObjectVersionTagging", {}),
         ("s3:PutObjectVersionTagging", {}),
     ):
-        access = Access(action, recordings, names.securer_role_arn, {**_TLS, **values})
+        access = Access(action, recordings, names.securer_role_arn, {**_TLS, **_UNMARKED, **values})
         yield _Need("SecureObjects", access, *secures)
 
 

@@ -113,6 +113,9 @@ class EventType(StrEnum):
     DRIFT_FOUND = "drift_found"
     DRIFT_REPAIRED = "drift_repaired"
     EXCEPTION_RESOLVED = "exception_resolved"
+    DISPOSAL_DUE = "disposal_due"
+    DISPOSAL_TAKEN_BACK = "disposal_taken_back"
+    DISPOSED = "disposed"
 
 
 @dataclass(frozen=True, slots=True)

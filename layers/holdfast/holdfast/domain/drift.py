@@ -1,9 +1,11 @@
 """What the ledger says of a version, held against what can be seen of it: the difference is drift.
 
-1. Every version with a receipt is there, locked, and bears our tags, until a release lets it go.
+1. Every version with a receipt is there, locked, and bears our tags and no mark for disposal, until a release
+   lets it go.
 2. What a release lifts is no drift, from the durable intent to lift it on; what arrived after it was lifted
    stays locked.
 3. A claim on what was let go sets the locks again by itself; a lock that is still off then is work under way.
+4. What was marked for disposal and is gone before a claim has locked it again was disposed of.
 """
 
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from holdfast.domain.custody import DriftKind, Receipt
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.promise import Promise
 from holdfast.domain.states import HoldState, PlatformHold
-from holdfast.domain.tags import own_tags
+from holdfast.domain.tags import is_marked, own_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ def is_let_go(receipt: Receipt, promise: Promise, lifted_at: datetime | None) ->
     return lifted_at is None or receipt.secured_at <= lifted_at
 
 
+def may_be_disposed_of(promise: Promise) -> bool:
+    """Tell whether a version that was marked may be gone; a claim that is kept has locked what was there."""
+    return promise.state is not HoldState.HELD
+
+
 def wants_lock(promise: Promise, sighting: Sighting) -> bool:
     """Tell whether a lock that a claim asked for has not been set yet; the message may be lost."""
     return promise.state is HoldState.RELOCKING and not sighting.is_locked
@@ -69,4 +76,7 @@ def _bears_our_tags(receipt: Receipt, tags: Mapping[str, str] | None) -> bool:
     if tags is None:
         return True
     ours = own_tags(EvidenceKey.parse(receipt.version.key))
-    return all(tags.get(name) == value for name, value in ours.items() if name not in receipt.omitted_tags)
+    is_whole = all(
+        tags.get(name) == value for name, value in ours.items() if name not in receipt.omitted_tags
+    )
+    return is_whole and not is_marked(tags)

@@ -8,6 +8,8 @@
 5. What nobody claims is let go by the same intent: LIFTING first.
 6. A claim on what is LIFTED makes it RELOCKING: the locks are off, and nothing is secured, until they have
    been set again and read back.
+7. What is LIFTED may be marked for disposal, under a new epoch and a lease. While the lease runs a claim is
+   refused, so that no mark is set on what somebody claims.
 
 An illegal transition raises, and nothing changes. The ledger writes each of these as one conditional write.
 """
@@ -38,14 +40,15 @@ class Promise:
     active_claims: int = 0
     epoch: int = 0
 
-    def claimed(self) -> "Promise":
+    def claimed(self, *, is_being_marked: bool = False) -> "Promise":
         """Count one more claim.
 
         Raises:
-            PromiseBroken: the locks are being lifted; the claim comes again after.
+            PromiseBroken: the locks are being lifted, or versions marked for disposal; the claim comes again
+                after.
         """
-        if self.state is HoldState.LIFTING:
-            raise PromiseBroken("the locks are being lifted")
+        if self.state is HoldState.LIFTING or is_being_marked:
+            raise PromiseBroken("the locks are being lifted, or versions marked for disposal")
         counted = replace(self, active_claims=self.active_claims + 1)
         if self.state is HoldState.LIFTED:
             return replace(counted, state=HoldState.RELOCKING, epoch=self.epoch + 1)
@@ -107,6 +110,20 @@ class Promise:
         if self.state is not HoldState.RELOCKING or self.epoch != epoch:
             raise PromiseBroken("the locks that were set are not this promise's")
         return replace(self, state=HoldState.HELD)
+
+    def marking(self, *, is_lease_expired: bool) -> "Promise":
+        """Begin to mark for disposal what is let go; the lease keeps claims and other markers waiting.
+
+        Raises:
+            PromiseBroken: it is not let go, or somebody else is at it.
+        """
+        if self.state is not HoldState.LIFTED or self.active_claims or not is_lease_expired:
+            raise PromiseBroken("the conversation is not let go, or somebody else is marking it")
+        return replace(self, epoch=self.epoch + 1)
+
+    def may_mark(self, epoch: int) -> bool:
+        """Tell whether the holder of an epoch may mark a version now."""
+        return self.state is HoldState.LIFTED and self.epoch == epoch and not self.active_claims
 
     @property
     def is_kept(self) -> bool:

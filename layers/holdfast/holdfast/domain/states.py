@@ -167,6 +167,23 @@ RELEASE_MOVES: Mapping[ReleaseState, frozenset[ReleaseState]] = {
 }
 
 
+class DisposalState(StrEnum):
+    """What has become of a version that was marked for disposal."""
+
+    MARKED = "MARKED"  # written before the tag is set
+    TAKEN_BACK = "TAKEN_BACK"  # claimed again: it is locked, and bears no mark
+    DISPOSED = "DISPOSED"  # it was marked, and is not there any more
+
+
+DISPOSAL_MOVES: Mapping[DisposalState | None, frozenset[DisposalState]] = {
+    None: frozenset({DisposalState.MARKED}),
+    DisposalState.MARKED: frozenset({DisposalState.TAKEN_BACK, DisposalState.DISPOSED}),
+    # Let go once more.
+    DisposalState.TAKEN_BACK: frozenset({DisposalState.MARKED}),
+    DisposalState.DISPOSED: frozenset(),
+}
+
+
 class ParkedState(StrEnum):
     """What has become of a message that could not be handled."""
 

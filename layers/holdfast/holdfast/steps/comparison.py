@@ -18,7 +18,7 @@ from holdfast.domain.custody import (
     Relock,
     RelockCause,
 )
-from holdfast.domain.drift import drift_of, wants_lock
+from holdfast.domain.drift import drift_of, may_be_disposed_of, wants_lock
 from holdfast.domain.promise import UNCLAIMED, Promise
 from holdfast.domain.states import HoldState
 from holdfast.ports import (
@@ -29,6 +29,7 @@ from holdfast.ports import (
     DriftBook,
     DriftFound,
     EvidenceSight,
+    MarkBook,
     ReceiptBook,
     ReleaseBook,
     Telemetry,
@@ -58,6 +59,7 @@ class Comparison:
     claims: ClaimBook
     promises: ReleaseBook
     drifts: DriftBook
+    marks: MarkBook
     sight: EvidenceSight
     arrival_queue: ArrivalQueue
     least_age: timedelta
@@ -95,7 +97,7 @@ class Comparison:
         return self.sight.look(arrival.version) is not None
 
     def _note_marker(self, version: ObjectVersion) -> int:
-        if not self.sight.is_hidden(version):
+        if not self.sight.is_hidden(version) or self.marks.covers(version):
             return 0
         return self._note(version, DriftKind.DELETE_MARKER, UNCLAIMED.epoch, self.clock.now()).is_new
 
@@ -116,6 +118,12 @@ class Comparison:
             self._ask(Relock(receipt.version, RelockCause.CLAIMED, before.epoch, now))
         lifted_at = self._lifted_at(receipt, before)
         kinds = sorted(drift_of(receipt, sighting, before, lifted_at))
+        if (
+            kinds == [DriftKind.VERSION_GONE]
+            and may_be_disposed_of(before)
+            and self.marks.disposed(receipt.version, now)
+        ):
+            return 0
         return sum(self._report(receipt.version, kind, before, now) for kind in kinds)
 
     def _promise(self, receipt: Receipt) -> Promise:

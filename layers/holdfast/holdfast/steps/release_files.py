@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 from holdfast.domain.custody import NamedFile, ObjectVersion
 from holdfast.domain.ids import ConversationId, MatterId, ReleaseId
 from holdfast.domain.release import PlannedConversation
-from holdfast.errors import ReleasePlanChanged
-from holdfast.ports import PlanRecord, RecordFile, RecordFiles
+from holdfast.errors import LedgerRuleBroken, ReleasePlanChanged
+from holdfast.ports import PlanRecord, RecordFile, RecordFiles, ReleaseRecord
 
 RELEASE_FORMAT = 1
 
@@ -218,6 +218,17 @@ class ReleaseFiles:
             ReleasePlanChanged: it is not the one that was written.
         """
         return _CERTIFICATE.validate_json(self._expect(file.key, file.sha256))
+
+    def certified(self, release: ReleaseRecord) -> Certificate:
+        """Read the certificate of a release that has one.
+
+        Raises:
+            LedgerRuleBroken: it has none.
+            ReleasePlanChanged: it is not the one that was written.
+        """
+        if release.certificate is None:
+            raise LedgerRuleBroken(f"expected release {release.release_id} to have a certificate, found none")
+        return self.read_certificate(release.certificate)
 
     def named(self, plan: PlanRecord, certificate: RecordFile) -> list[NamedFile]:
         """Name all files of the release, as whoever takes them away finds them."""

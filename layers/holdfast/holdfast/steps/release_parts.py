@@ -27,17 +27,23 @@ class Walk:
     files: ReleaseFiles
 
     @classmethod
-    def at(cls, cursor: ReleaseCursor, releases: ReleaseRequests, records: RecordFiles) -> "Walk":
+    def at(
+        cls,
+        cursor: ReleaseCursor,
+        releases: ReleaseRequests,
+        records: RecordFiles,
+        state: ReleaseState = ReleaseState.RELEASING,
+    ) -> "Walk":
         """Read what the cursor points at.
 
         Raises:
-            LedgerRuleBroken: the release is not under way.
+            LedgerRuleBroken: the release is not as far as expected.
             ReleasePlanChanged: what was approved is not what is there.
         """
         release = releases.read(cursor.matter_id, cursor.release_id)
-        if release.state is not ReleaseState.RELEASING or release.plan is None:
+        if release.state is not state or release.plan is None:
             raise LedgerRuleBroken(
-                f"expected release {release.release_id} to be RELEASING, found {release.state}"
+                f"expected release {release.release_id} to be {state}, found {release.state}"
             )
         files = ReleaseFiles(records, release.matter_id, release.release_id)
         plan = files.read_plan(release.plan)

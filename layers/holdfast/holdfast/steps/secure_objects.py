@@ -21,12 +21,13 @@ from holdfast.domain.evidence_key import EvidenceKey, Role
 from holdfast.domain.ids import ConversationId
 from holdfast.domain.media import Medium, medium_of
 from holdfast.domain.tags import own_tags, plan_tags
-from holdfast.errors import ObjectUnreadable
+from holdfast.errors import AwsRefused, ObjectUnreadable
 from holdfast.ports import (
     Clock,
     Counter,
     EvidenceBucket,
     HashQueue,
+    MarkBook,
     OpenedObject,
     ParkedMessage,
     Parking,
@@ -47,6 +48,7 @@ class Securing:
     bucket: EvidenceBucket
     receipts: ReceiptBook
     relocks: RelockBook
+    marks: MarkBook
     parking: Parking
     hash_queue: HashQueue
     evidence_bucket_name: str
@@ -76,7 +78,7 @@ class Securing:
         waiting = [arrival for fingerprint, arrival in arrivals.items() if fingerprint not in receipted]
 
         stale = self._stale(list(relocks.values()))
-        relocked = self._try_each([one for one in relocks.values() if one not in stale], self._lock)
+        relocked = self._try_each([one for one in relocks.values() if one not in stale], self._lock_again)
         locked = self._try_each(waiting, self._lock)
         mended = self._try_each(_drifts(relocked), self._mend)
         answered = [*stale, *mended, *self._read_back(relocked)]
@@ -118,8 +120,29 @@ class Securing:
 
         return [one for one, is_done in zip(asked, for_each(asked, attempt), strict=True) if is_done]
 
-    def _lock(self, asked: Arrival | Relock) -> None:
-        self.bucket.lock(asked.version)
+    def _lock(self, arrival: Arrival) -> None:
+        self.bucket.lock(arrival.version)
+
+    def _lock_again(self, relock: Relock) -> None:
+        """Set a lock again, and after it take back a mark for disposal.
+
+        What was disposed of before it was claimed again is not there to be locked, and that is an answer.
+
+        Raises:
+            AwsRefused: the version is gone, and nobody marked it; the sentinel says so, and then that is all.
+        """
+        version, now = relock.version, self.clock.now()
+        if self.bucket.lock(version):
+            if self.marks.is_marked(version):
+                self._tag_as_ours(version)
+                self.marks.take_back(version, now)
+        elif relock.cause is not RelockCause.CLAIMED or not self.marks.disposed(version, now):
+            raise AwsRefused(f"expected {version.key} in the bucket, found it gone")
+
+    def _tag_as_ours(self, version: ObjectVersion) -> None:
+        """Write our tags, and keep those of others; a mark for disposal is left out."""
+        ours = own_tags(EvidenceKey.parse(version.key))
+        self.bucket.tag(version, plan_tags(self.bucket.foreign_tags(version), ours))
 
     def _stale(self, relocks: Sequence[Relock]) -> list[Relock]:
         """Name the drifts that nobody may mend any more: a release has taken the locks over since."""
@@ -131,8 +154,7 @@ class Securing:
         """Write down that a lock is set again, or set our tags again first; foreign ones are kept."""
         version = relock.version
         if relock.drift is DriftKind.TAGS_CHANGED:
-            ours = own_tags(EvidenceKey.parse(version.key))
-            self.bucket.tag(version, plan_tags(self.bucket.foreign_tags(version), ours))
+            self._tag_as_ours(version)
         self.relocks.note_repair(relock, self.clock.now())
 
     def _read_back(self, relocked: Sequence[Relock]) -> list[Relock]:
@@ -149,7 +171,8 @@ class Securing:
             raise TimeoutError("locked; reading back is left to the redelivery")
         conversation_id = EvidenceKey.parse(relock.version.key).conversation_id
         versions = self.relocks.awaiting(conversation_id, relock.epoch) if conversation_id else ()
-        if conversation_id and versions and all(self.bucket.is_locked(version) for version in versions):
+        # None: all that there was is disposed of, or the promise has moved on.
+        if conversation_id and all(self.bucket.is_locked(version) for version in versions):
             self.relocks.relocked(conversation_id, relock.epoch, self.clock.now())
 
     def _record(self, arrival: Arrival) -> None:
