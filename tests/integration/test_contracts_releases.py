@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from holdfast.aws.buckets import EvidenceReleaseS3, RecordsS3
+from holdfast.aws.buckets import EvidenceReleaseS3, EvidenceS3, RecordsS3
 from holdfast.aws.releases import ReleaseRequestLedger
 from holdfast.aws.requests import RequestLedger
 from holdfast.aws.standing import StandingLedger
@@ -352,6 +352,8 @@ def test_a_version_that_is_gone_has_no_lock_and_nothing_to_take_off(code: str) -
     locks.unlock(VERSION)
 
     assert locks.is_locked(VERSION) is None
+    assert EvidenceS3(_Refusing(code)).lock(VERSION) is False
+    assert EvidenceInMemory().lock(VERSION) is False
 
 
 def test_a_version_that_never_had_a_lock_has_none() -> None:
@@ -365,6 +367,8 @@ def test_a_refusal_of_s3_is_not_taken_for_an_answer() -> None:
         locks.unlock(VERSION)
     with pytest.raises(ClientError):
         locks.is_locked(VERSION)
+    with pytest.raises(ClientError):
+        EvidenceS3(_Refusing("AccessDenied")).lock(VERSION)
 
 
 @pytest.fixture(params=WHERE)

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from cli import doctor_page
 from holdfast import ports
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger, read_receipt
+from holdfast.aws.disposals import DisposalLedger
 from holdfast.aws.drift import DriftLedger
 from holdfast.aws.parking import ParkingLedger
 from holdfast.aws.promises import ReleaseLedger
@@ -720,6 +721,12 @@ def _fill(table: Table) -> None:
         certificate=RecordFile("key", "0", 1),
     )
     ReleaseRequestLedger(table).open(release)
+    for state in (ReleaseState.PLANNED, ReleaseState.APPROVED, ReleaseState.RELEASING, ReleaseState.RELEASED):
+        was, release = release, replace(release, state=state)
+        ReleaseRequestLedger(table).advance(was, release)
+    disposals = DisposalLedger(table)
+    (walk,) = disposals.walks()
+    disposals.move(walk, replace(walk, walked_at=NOW))
     conversation = Conversation(CONVERSATION, NOW, NOW, Medium.VOICE)
     claims.claim(Claim(matter, request.request_id, batch, conversation, NOW))
     for whose in (None, matter):
@@ -748,6 +755,12 @@ def _fill(table: Table) -> None:
     seals.extend(matter, SealedLog(1, 1, (b"peak",), "root", "digest"))
     seals.add_fact(matter, "{name}", ACCOUNT)
     seals.mark(matter, 1, Folder.of_conversation(CONVERSATION), [b"leaf"])
+    lifting = releases.hold(CONVERSATION).promise
+    releases.lifted(CONVERSATION, lifting.epoch, release.release_id, NOW)
+    lifted = releases.hold(CONVERSATION).promise
+    epoch = disposals.begin_marking(CONVERSATION, lifted, now=NOW, lease_until=NOW)
+    assert epoch is not None
+    disposals.mark(media, release.release_id, epoch, NOW)
     slots, owner = (
         SlotLedger(table, organization_id="{organization_id}"),
         SlotOwner(matter, request.request_id, batch),
@@ -783,10 +796,14 @@ def _in_words(key: str) -> str:
         .replace(JOB, "{export_job_id}")
     )
     key = re.sub(r"^DRIFT#\w+#.*", "DRIFT#{drift}#{fingerprint}", key).replace("RECEIPTS#", "{source}#")
-    return re.sub(r"^(OBJ|EVENT|SLOT|ARRIVAL)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key)
+    return re.sub(
+        r"^(OBJ|EVENT|SLOT|ARRIVAL|DISPOSAL)#.*", lambda kind: f"{kind[1]}#{_NAMED_BY[kind[1]]}", key
+    )
 
 
-_NAMED_BY = {"OBJ": "{fingerprint}", "EVENT": "{event_id}", "SLOT": "{slot}", "ARRIVAL": "{fingerprint}"}
+_NAMED_BY = {"EVENT": "{event_id}", "SLOT": "{slot}"} | dict.fromkeys(
+    ("OBJ", "ARRIVAL", "DISPOSAL"), "{fingerprint}"
+)
 
 
 @mock_aws

@@ -17,7 +17,7 @@ from hypothesis import Phase as Tried
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from holdfast.domain.custody import Relock
+from holdfast.domain.custody import Arrival, Relock
 from holdfast.domain.drift import drift_of
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import ConversationId, MatterId
@@ -372,20 +372,20 @@ def _ledger(name: str, mutant: Callable[..., Any]) -> Plant:
     return lambda patch: patch.setattr(ConversationsInMemory, name, mutant)
 
 
-def _claim_in_lifting(promise: Promise) -> Promise:
+def _claim_in_lifting(promise: Promise, **_: bool) -> Promise:
     return replace(promise, active_claims=promise.active_claims + 1, state=HoldState.HELD)
 
 
-def _claim_that_trusts(promise: Promise) -> Promise:
+def _claim_that_trusts(promise: Promise, **_: bool) -> Promise:
     claimed = _CLAIMED(promise)
     return replace(claimed, state=HoldState.HELD)
 
 
-def _claim_under_the_old_epoch(promise: Promise) -> Promise:
+def _claim_under_the_old_epoch(promise: Promise, **_: bool) -> Promise:
     return replace(_CLAIMED(promise), epoch=promise.epoch)
 
 
-def _claim_that_does_not_count(promise: Promise) -> Promise:
+def _claim_that_does_not_count(promise: Promise, **_: bool) -> Promise:
     return replace(_CLAIMED(promise), active_claims=max(1, promise.active_claims))
 
 
@@ -417,14 +417,8 @@ def _may_lift_whoever(promise: Promise, _epoch: int) -> bool:
     return promise.state is HoldState.LIFTING
 
 
-def _locks_arrivals_only(securing: Securing, asked: Any) -> None:
-    if not isinstance(asked, Relock):
-        securing.bucket.lock(asked.version)
-
-
-def _locks_relocks_only(securing: Securing, asked: Any) -> None:
-    if isinstance(asked, Relock):
-        securing.bucket.lock(asked.version)
+def _locks_nothing(_: Securing, asked: Arrival | Relock) -> None:
+    """Hear of a version, and leave its lock as it is."""
 
 
 def _keeps_without_looking(securing: Securing, relock: Relock) -> None:
@@ -498,7 +492,7 @@ def _sweeps_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Comparison, "_lost", lambda *_: [])
 
 
-def _claim_before_the_lift_is_over(promise: Promise) -> Promise:
+def _claim_before_the_lift_is_over(promise: Promise, **_: bool) -> Promise:
     is_off = promise.state in (HoldState.LIFTING, HoldState.LIFTED)
     state = HoldState.RELOCKING if is_off else promise.state
     return Promise(state, promise.active_claims + 1, promise.epoch + is_off)
@@ -548,8 +542,8 @@ MUTANTS: Mapping[str, tuple[str, Plant]] = {
     "a lift is resumed under its old epoch": ("6", _promise("resumed", _resumed_under_the_old_epoch)),
     "an unclaimed release touches the claimed": ("23", _promise("let_go", _let_go_in_spite_of_claims)),
     "an old epoch may speak for a lift": ("6", _promise("may_lift", _may_lift_whoever)),
-    "what arrives is receipted before it is locked": ("1", _securing("_lock", _locks_relocks_only)),
-    "a receipt stands for a lock": ("15", _securing("_lock", _locks_arrivals_only)),
+    "what arrives is receipted before it is locked": ("1", _securing("_lock", _locks_nothing)),
+    "a receipt stands for a lock": ("15", _securing("_lock_again", _locks_nothing)),
     "locks are not read back before they count": ("5", _securing("_keep_again", _keeps_without_looking)),
     "one lock speaks for all": ("5", _securing("_keep_again", _looks_at_its_own_lock_alone)),
     "nobody is asked for the locks": ("15", _asks_nobody_for_locks),

@@ -88,9 +88,8 @@ def told(house: House, number: int = 1) -> list[str]:
 
 def claim(house: House, number: int = 1) -> int:
     """Let another matter claim a conversation; answers the epoch of its hold."""
-    wanted = Claim(
-        MatterId("M-again"), RequestId("R-again"), batch_id(1, 0), *conversations(number), house.clock.now()
-    )
+    (conversation,) = conversations(number)
+    wanted = Claim(MatterId("M-again"), RequestId("R-again"), batch_id(1, 0), conversation, house.clock.now())
     return house.conversations.claim(wanted).promise.epoch
 
 
@@ -329,7 +328,7 @@ def test_of_two_runs_at_once_one_is_overtaken_and_marks_nothing_twice(
 ) -> None:
     house = due()
     dossier = house.conversations.dossier
-    entered = []
+    entered: list[ConversationId] = []
 
     def meanwhile(cid: ConversationId) -> Any:
         read = dossier(cid)
@@ -544,7 +543,8 @@ def test_a_claim_waits_for_a_marker_that_may_still_be_alive() -> None:
 
 def test_a_claim_that_comes_first_keeps_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     house = due()
-    look, claimed = house.evidence.look, []
+    claimed: list[int] = []
+    look = house.evidence.look
 
     def claims_meanwhile(version: ObjectVersion) -> Any:
         if not claimed:

@@ -74,8 +74,8 @@ def _needs(names: StackNames) -> Iterator[_Need]:
         ("s3:GetBucketLocation", bucket),
         ("s3:GetEncryptionConfiguration", bucket),
     ):
-        values = {**_OUTSIDE, **_TLS, **_UNMARKED}
-        yield _Need("the vendor's role", Access(action, resource, writer, values), *writes)
+        of_vendor = {**_OUTSIDE, **_TLS, **_UNMARKED}
+        yield _Need("the vendor's role", Access(action, resource, writer, of_vendor), *writes)
     for action in ("kms:GenerateDataKey", "kms:Decrypt"):
         access = Access(action, names.key_arn, writer, _TLS)
         yield _Need("the vendor's role", access, Reading.WRITER_POLICIES, Reading.KEY_POLICY)
