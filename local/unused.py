@@ -22,6 +22,37 @@ _NEVER: Mapping[str, tuple[str, ...]] = {
         "GenesysWriterRole s3:GetEncryptionConfiguration EvidenceBucket",
         "GenesysWriterRole s3:PutObjectAcl EvidenceBucket/*",
     ),
+    "parks a message again that was redriven under another name": ("HashObjects dynamodb:UpdateItem Ledger",),
+    "looks at parked messages before it gives a verdict; no run has any of its matter": (
+        "SealCustody dynamodb:BatchGetItem Ledger",
+    ),
+    "finds what it wrote itself, when a step is repeated that had died half-way": (
+        "PlanHolds s3:GetObject WorkBucket/holds/*",
+        "SealCustody s3:GetObject RecordsBucket/matters/*",
+    ),
+    "a release of what nobody claims lists the bucket; the rehearsals of releases try it without it": (
+        "PlanRelease s3:GetObjectLegalHold EvidenceBucket/*",
+        "PlanRelease s3:ListBucketVersions EvidenceBucket",
+    ),
+    "an operator asks once more for the package of a matter that was released": (
+        "PackageMatter s3:GetObject RecordsBucket/releases/*",
+    ),
+    "disposal is off in the embedded stack, so that the function is not there": (
+        "MarkDisposable dynamodb:ConditionCheckItem Ledger",
+        "MarkDisposable dynamodb:GetItem Ledger",
+        "MarkDisposable dynamodb:PutItem Ledger",
+        "MarkDisposable dynamodb:Query Ledger",
+        "MarkDisposable dynamodb:UpdateItem Ledger",
+        "MarkDisposable s3:GetObject RecordsBucket/releases/*",
+        "MarkDisposable s3:GetObjectLegalHold EvidenceBucket/*",
+        "MarkDisposable s3:GetObjectVersionTagging EvidenceBucket/*",
+        "MarkDisposable s3:ListBucket EvidenceBucket",
+        "MarkDisposable s3:ListBucket RecordsBucket",
+        (
+            "MarkDisposable s3:PutObjectVersionTagging EvidenceBucket/*"
+            " if s3:requestobjecttag/holdfast-disposal=due"
+        ),
+    ),
     "no run's scope ends later than the platform can be searched": (
         "StartScopeQuery dynamodb:UpdateItem Ledger",
     ),
