@@ -22,21 +22,6 @@ _NEVER: Mapping[str, tuple[str, ...]] = {
         "GenesysWriterRole s3:GetEncryptionConfiguration EvidenceBucket",
         "GenesysWriterRole s3:PutObjectAcl EvidenceBucket/*",
     ),
-    "parks a message again that was redriven under another name": ("HashObjects dynamodb:UpdateItem Ledger",),
-    "looks at parked messages before it gives a verdict; no run has any of its matter": (
-        "SealCustody dynamodb:BatchGetItem Ledger",
-    ),
-    "finds what it wrote itself, when a step is repeated that had died half-way": (
-        "PlanHolds s3:GetObject WorkBucket/holds/*",
-        "SealCustody s3:GetObject RecordsBucket/matters/*",
-    ),
-    "a release of what nobody claims lists the bucket; the rehearsals of releases try it without it": (
-        "PlanRelease s3:GetObjectLegalHold EvidenceBucket/*",
-        "PlanRelease s3:ListBucketVersions EvidenceBucket",
-    ),
-    "an operator asks once more for the package of a matter that was released": (
-        "PackageMatter s3:GetObject RecordsBucket/releases/*",
-    ),
     "disposal is off in the embedded stack, so that the function is not there": (
         "MarkDisposable dynamodb:ConditionCheckItem Ledger",
         "MarkDisposable dynamodb:GetItem Ledger",
