@@ -171,7 +171,7 @@ def place_of(arn: str, names: Mapping[str, str]) -> str:
     """Name what an ARN stands for: the logical id, and of objects the folder."""
     rest = arn.split(":", 5)[-1]
     for name in sorted(names, key=len, reverse=True):
-        rest = rest.replace(name, names[name])
+        rest = re.sub(rf"(?<![\w-]){re.escape(name)}(?!\w)", names[name], rest)
     rest = re.sub(r"\$\{(\w+)\}$", r"\1", _KINDS.sub("", rest))
     rest = _RANDOM_SUFFIX.sub("", rest)
     bucket, slash, key = rest.partition("/")

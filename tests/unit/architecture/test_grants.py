@@ -284,6 +284,12 @@ def test_an_exception_that_is_used_is_told() -> None:
             {},
             "s3:GetObject EvidenceBucket/ORGANIZATION/manifests/*",
         ),
+        (
+            "s3:PutObject",
+            "arn:aws:s3:::h-evidence-0/_h/canary/",
+            {},
+            "s3:PutObject EvidenceBucket/_h/canary/*",
+        ),
         ("s3:ListBucket", "arn:aws:s3:::h-work-0", {}, "s3:ListBucket WorkBucket"),
         ("sqs:SendMessage", "arn:aws:sqs:r:1:h-ArrivalQueue-F8", {}, "sqs:SendMessage ArrivalQueue"),
         ("dynamodb:Query", "arn:aws:dynamodb:r:1:table/h-Ledger-7E", {}, "dynamodb:Query Ledger"),
@@ -319,6 +325,7 @@ def test_an_access_is_named_as_the_template_names_it(
         "Ledger": "h-Ledger-7E",
         "PreserveMatter": "arn:aws:states:r:1:stateMachine:h-preserve",
         "SealKey": "e1a4",
+        "Dashboard": "h",  # named as the stack
     }
     access = {"who": "h-PlanHolds-1", "action": action, "resource": resource, "conditions": conditions}
 
