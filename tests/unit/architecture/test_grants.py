@@ -286,9 +286,9 @@ def test_an_exception_that_is_used_is_told() -> None:
         ),
         (
             "s3:PutObject",
-            "arn:aws:s3:::h-evidence-0/_h/canary/",
+            "arn:aws:s3:::h-evidence-0/_holdfast/canary/",
             {},
-            "s3:PutObject EvidenceBucket/_h/canary/*",
+            "s3:PutObject EvidenceBucket/_holdfast/canary/*",
         ),
         ("s3:ListBucket", "arn:aws:s3:::h-work-0", {}, "s3:ListBucket WorkBucket"),
         ("sqs:SendMessage", "arn:aws:sqs:r:1:h-ArrivalQueue-F8", {}, "sqs:SendMessage ArrivalQueue"),
@@ -325,7 +325,7 @@ def test_an_access_is_named_as_the_template_names_it(
         "Ledger": "h-Ledger-7E",
         "PreserveMatter": "arn:aws:states:r:1:stateMachine:h-preserve",
         "SealKey": "e1a4",
-        "Dashboard": "h",  # named as the stack
+        "Dashboard": "holdfast",  # named as the stack
     }
     access = {"who": "h-PlanHolds-1", "action": action, "resource": resource, "conditions": conditions}
 
