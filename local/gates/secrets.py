@@ -31,7 +31,7 @@ _OF_SECRETS = re.compile(r"(arn|id|name|kms|key|type|url|description|pattern)s?$
 _VALUES = {"Default", "SecretString", "Value"}
 # What detect-secrets has no word for.
 _TOKENS = re.compile(
-    r"""(?:token|bearer|credentials?|passphrase)["']?\s*[:=]\s*["'](?=[^"']*[0-9])([\w+=.~-]{8,})["']"""
+    r"""(?:token|bearer|credentials?|passphrase)["']?\s*[:=]\s*["'](?=[^"']*[0-9])([\w+=.~:/-]{8,})["']"""
     r"""|\b(?:bearer|basic)\s+(?=\S*[0-9])([\w+/=.~-]{16,})""",
     re.IGNORECASE,
 )

@@ -23,6 +23,7 @@ HEX = sha256(b"a secret").hexdigest()[:24]
         ("template.yaml", "ClientSecret: {Type: String, Default: hunter2}"),
         ("template.yaml", "GenesysPassword: {Properties: {SecretString: hunter2}}"),
         ("tests/x.py", "access_tok" + 'en = "abcdefg12345"'),
+        ("tests/x.py", "GENESYS_CREDENTI" + 'ALS = "client-1:abcdefg/12345"'),
         ("tests/x.py", 'headers = {"Authorization": "Bear' + 'er abcdefghijkl12345"}'),
         ("template.yaml", f"      Digest: {HEX}{HEX}"),
         ("samconfig.toml", f'parameter = "{HEX}{HEX}"'),
