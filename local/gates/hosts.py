@@ -53,6 +53,15 @@ WORDS = {
         ("local/genesys/delivery.py", "self._endpoint_url"),
         ("local/world.py", "self.emulator.url"),
     },
+    "mounts": set(),
+    "proxies": set(),
+    "proxy": set(),
+    "region_name": {
+        ("cli/connection.py", "region"),
+        ("cli/connection.py", "environment['AWS_DEFAULT_REGION']"),
+        ("local/emulator/process.py", "REGION"),
+        ("local/genesys/delivery.py", "region"),
+    },
     "QueueUrl": {
         (f"{PROGRAM}aws/queues.py", "self._queue_url"),
         (f"{PROGRAM}aws/wiring.py", "self._queue_url"),
@@ -153,6 +162,8 @@ def _worded(path: str, node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
             yield node.value, f"{node.arg}={said}: a host is the region's, an endpoint or a queue a setting"
     if not isinstance(node, ast.Call):
         return
+    if ast.unparse(node.func) == "webbrowser.open" and not ast.unparse(node.args[0]).endswith(".as_uri()"):
+        yield node, f"{ast.unparse(node)}: what is shown is a file"
     opened = [ast.unparse(one) for one in node.args[:1]] if name_of(node.func) == "urlopen" else []
     yield from ((node, f"opens {one}: that is not the embedded world") for one in opened if one not in OPENED)
     if name_of(node.func) == "hosts_of" and ast.unparse(node) not in HOSTS_OF:

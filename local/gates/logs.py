@@ -29,9 +29,10 @@ SECRET = {
     "secrets", "signature", "token", "tokens",
 }  # fmt: skip
 SECRET_PAIRS = {
-    ("access", "key"), ("answer", "content"), ("answer", "text"), ("api", "key"), ("display", "name"),
-    ("participant", "address"), ("participant", "name"), ("participants",), ("private", "key"),
-    ("remote", "name"), ("response", "content"), ("response", "json"), ("response", "text"),
+    ("access", "key"), ("answer", "content"), ("answer", "text"), ("api", "key"), ("caller", "number"),
+    ("display", "name"), ("participant", "address"), ("participant", "name"), ("participants",),
+    ("private", "key"), ("remote", "name"), ("response", "content"), ("response", "json"),
+    ("response", "text"),
 }  # fmt: skip
 # Raw, if it is said as a whole; its ids may be said.
 WHOLE = {"event", "detail", "document", "message", "record", "request", "response", "answer", "content"}
@@ -87,6 +88,8 @@ class _Line:
         match node:
             case ast.keyword(arg="log_event"):
                 yield "log_event: an event is never logged as it came"
+            case ast.Assign(value=ast.Attribute(attr="note" | "warn")):
+                yield "telemetry is told by its name, so that it is seen what"
             case ast.Assert(msg=ast.expr() as said) | ast.Raise(exc=ast.expr() as said):
                 yield from self._said("an error", said)
             case ast.Call():
@@ -101,7 +104,7 @@ class _Line:
             yield from self._said("a log line", node)
             if any(isinstance(one, ast.JoinedStr | ast.BinOp) for one in node.args):
                 yield "a log line is a constant event"
-        elif name == "print" or (name == "write" and receiver in {"stdout", "stderr"}):
+        elif name == "print" or (name == "write" and receiver in {"os", "stdout", "stderr"}):
             yield from self._said("what is printed", node)
         elif name in self.errors or name == "add_note":
             yield from self._said("an error", node)

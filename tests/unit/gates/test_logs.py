@@ -49,6 +49,8 @@ KEYS = {"matter_id", "reason", "error", "state"}
         (STEP, "assert found, f'with {token}'", "an error says token"),
         (OBSERVABILITY, 'metrics.add_metadata(key="reason", value=token)', "a log line says token"),
         (OBSERVABILITY, "logger.inject_lambda_context(log_event=True)", "log_event"),
+        (STEP, "tell = telemetry.note", "told by its name"),
+        (STEP, "os.write(1, token.encode())", "what is printed says token"),
         ("local/demo.py", "print(f'{world.token}')", "what is printed says world.token"),
         (TOKEN, 'basic = b64encode(f"{c.client_secret}".encode())\nraise OSError(f"{basic}")', "says basic"),
         ("cli/why.py", "print(secret)", "what is printed says secret"),
