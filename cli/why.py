@@ -18,14 +18,18 @@ from cli.progress import side_by_side
 from cli.terminal import Answer, Terminal
 from holdfast.domain.custody import EventType, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import EvidenceKey, Role
-from holdfast.domain.ids import ConversationId, RecordingId, is_uuid
+from holdfast.domain.ids import ConversationId, RecordingId, ReleaseId, is_uuid
 from holdfast.domain.moments import from_text, to_text
 from holdfast.domain.promise import Promise
 from holdfast.domain.reconciliation import MEANINGS, Reason
-from holdfast.domain.states import HoldState
+from holdfast.domain.states import DisposalState, HoldState
 from holdfast.ports import ClaimRecord, Dossier
 
 _EXPECTED = "a key of the evidence bucket, or the id of a recording or of a conversation"
+_DISPOSALS = {
+    DisposalState.MARKED: "marked for disposal",
+    DisposalState.DISPOSED: "disposed of",
+}
 _ROLES: Mapping[Role, str] = {
     Role.MANIFEST: "the manifest of an export job: it belongs to no conversation, and stays locked",
     Role.STRAY: "its key names no conversation: locked all the same, let go by no matter, and an exception",
@@ -108,11 +112,28 @@ class Case:
     def faults(self) -> list[str]:
         """Name what contradicts the promise: a lock that is off, or a version that is gone."""
         may_be_off = self.promise.state in (HoldState.LIFTING, HoldState.LIFTED, HoldState.RELOCKING)
+        marked = self._marked(DisposalState.MARKED)
         return [
             f"{one.version.key} {one.version.version_id}: {one.fault}"
             for one in self.versions
-            if one.lock == "GONE" or (one.lock == "OFF" and not may_be_off)
+            if (one.lock == "GONE" and not (may_be_off and one.version in marked))
+            or (one.lock == "OFF" and not may_be_off)
         ]
+
+    def _marked(self, state: DisposalState) -> Mapping[ObjectVersion, ReleaseId]:
+        marks = self.dossier.marks if self.dossier else ()
+        return {one.version: one.release_id for one in marks if one.state is state}
+
+    @property
+    def disposal(self) -> str:
+        """Say what disposal has come to, if anything is marked or disposed of."""
+        concerned = {one.version for one in self.versions}
+        told = [
+            f"{len(versions)} {said} after release {', '.join(sorted(set(versions.values())))}"
+            for state, said in _DISPOSALS.items()
+            if (versions := {one: by for one, by in self._marked(state).items() if one in concerned})
+        ]
+        return "; ".join(told)
 
     @property
     def headline(self) -> str:
@@ -191,7 +212,7 @@ def _is_known(dossier: Dossier) -> bool:
 
 def _case(deployment: Deployment, subject: Subject, advance: Any) -> Case:
     dossier = deployment.claims.dossier(subject.conversation_id) if subject.conversation_id else None
-    receipts = dossier.receipts if dossier else []
+    receipts = [*dossier.receipts, *dossier.disposed] if dossier else []
     concerned = [one for one in receipts if subject.concerns(one.version, one.recording_id)]
     without_receipt = _without_receipt(deployment, subject, concerned) if subject.key else []
     if not (concerned or without_receipt) and not (subject.key is None and dossier and _is_known(dossier)):
@@ -204,10 +225,11 @@ def _case(deployment: Deployment, subject: Subject, advance: Any) -> Case:
             advice="copy the key as S3 lists it, decoded; keys are case-sensitive",
         )
     digests = dict(_late_digests(dossier)) if dossier else {}
+    disposed = dossier.disposed if dossier else ()
 
     def look(named: tuple[ObjectVersion, Receipt | None]) -> Version:
         version, receipt = named
-        lock = deployment.locks.of(version)
+        lock = "DISPOSED" if receipt in disposed else deployment.locks.of(version)
         advance()
         sha256 = receipt.sha256 if receipt else None
         return Version(version, lock, receipt, sha256 or digests.get((version.key, version.version_id)))
@@ -273,6 +295,7 @@ def _document(case: Case) -> dict[str, Any]:
         "events": [
             {name: value for name, value in event.items() if name != "nonce"} for event in case.events()
         ],
+        "disposal": case.disposal or None,
         "faults": case.faults,
     }
 
@@ -327,6 +350,7 @@ def _holds(case: Case) -> Mapping[str, RenderableType | None]:
         )
         if dossier and dossier.claims
         else None,
+        "disposal": case.disposal or None,
     }
     for owner, hold in sorted((dossier.platform_holds if dossier else {}).items(), key=str):
         because = f"  {MEANINGS[Reason(hold.reason)]}" if hold.reason else ""

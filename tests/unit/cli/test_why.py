@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cli.exits import Exit
-from holdfast.domain.ids import ExportJobId, MatterId, RequestId, batch_id
+from holdfast.domain.ids import ExportJobId, MatterId, ReleaseId, RequestId, batch_id
 from holdfast.domain.manifest import Manifest
 from holdfast.ports import Claim
 from tests.fakes.house import MATTER, House
@@ -157,6 +157,28 @@ def test_what_was_let_go_says_by_which_release_and_is_no_fault(house: House) -> 
     assert {(one["release_id"], one["ended_by"]) for one in shown.document["claims"]} == {("L-1", "counsel")}
     assert {one["legal_hold"] for one in shown.document["versions"]} == {"OFF"}
     assert "release L-1 by counsel" in shown.page
+
+
+def test_what_is_marked_for_disposal_or_was_disposed_of_says_after_which_release(house: House) -> None:
+    let_go(house, ONE, "L-9")
+    promise, now = house.conversations.hold(ONE).promise, house.clock.now()
+    media, sidecar = (one.version for one in house.conversations.dossier(ONE).receipts)
+    epoch = house.disposals.begin_marking(ONE, promise, now=now, lease_until=now)
+    assert epoch
+    for version in (media, sidecar):
+        assert house.disposals.mark(version, ReleaseId("L-9"), epoch, now)
+
+    assert run(house, "why", ONE).document["disposal"] == "2 marked for disposal after release L-9"
+    house.evidence.remove(media)
+    shown = run(house, "why", media.key)
+    assert (shown.exit_code, shown.document["faults"]) == (Exit.DONE, []), "it is on its way"
+    assert house.disposals.disposed(media, now)
+
+    shown = run(house, "why", media.key)
+    assert shown.exit_code == Exit.DONE
+    assert [one["legal_hold"] for one in shown.document["versions"]] == ["DISPOSED"]
+    assert shown.document["disposal"] == "1 disposed of after release L-9"
+    assert "1 disposed of after release L-9" in shown.page
 
 
 def test_what_is_claimed_again_shows_both_claims(house: House) -> None:

@@ -203,3 +203,18 @@ def test_a_register_in_a_file_answers_as_one_in_memory() -> None:
         rows = [row.key for row in register.rows()]
 
     assert sorted(rows) == sorted(row.key for row in story.register().rows())
+
+
+def test_what_was_disposed_of_after_its_release_is_told_apart_from_what_is_gone() -> None:
+    story = _empty()
+    receipt = story.receipt(ONE, f"{RECORDING}.opus", Role.MEDIA, RECORDING)
+    named = {"key": receipt.version.key, "version_id": receipt.version.version_id, "release_id": "REL-1"}
+    for kind in (EventType.LIFTED, EventType.DISPOSAL_DUE, EventType.DISPOSED):
+        story.event(kind, ONE, CLAIMED, **named)
+    register = story.register()
+
+    (media,) = register.rows()
+
+    assert (media.is_disposed, media.is_gone, media.is_listed) == (True, True, False)
+    assert (register.media_files(), register.media_size_bytes()) == (0, 0)
+    assert b"DISPOSED" in list(dat_lines(MATTER, [media]))[1]

@@ -79,8 +79,8 @@ FIELDS: Mapping[str, tuple[str, Callable[[Row, MatterId, Family], str]]] = {
     ),
     "HOLDLAGMS": ("milliseconds from arrival to secured", lambda row, _m, _f: str(row.lag_ms)),
     "LEGALHOLD": (
-        "ON; RELEASED or GONE when the sealed entries say that its hold was lifted, or it was deleted",
-        lambda row, _m, _f: "GONE" if row.is_gone else "RELEASED" if row.is_let_go else "ON",
+        "ON; by the sealed entries RELEASED, DISPOSED (after its release) or GONE (deleted otherwise)",
+        lambda row, _m, _f: _standing(row),
     ),
     "PLATFORMHOLD": (
         "whether its conversation is held at the platform: held_at_platform, explained or missing",
@@ -141,6 +141,12 @@ def _documents(matter_id: MatterId, rows: Iterable[Row]) -> Iterator[list[str]]:
 
 def _in_dat(value: str) -> str:
     return _BREAKS.sub(LINE_BREAK, value).replace(QUOTE, QUOTE * 2).replace(FIELD, " ")
+
+
+def _standing(row: Row) -> str:
+    if row.is_gone:
+        return "DISPOSED" if row.is_disposed else "GONE"
+    return "RELEASED" if row.is_let_go else "ON"
 
 
 def _extension(key: str) -> str:

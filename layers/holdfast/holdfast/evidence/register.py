@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
-from holdfast.domain.custody import DriftKind
+from holdfast.domain.custody import DriftKind, EventType
 from holdfast.domain.moments import from_text
 
 _SCHEMA = """
@@ -26,7 +26,8 @@ CREATE TABLE objects(
   recording_id TEXT, medium TEXT, arrived_ms INT, secured_ms INT, omitted_tags TEXT,
   PRIMARY KEY(key, version_id)) WITHOUT ROWID;
 CREATE TABLE digests(key TEXT, version_id TEXT, sha256 TEXT, PRIMARY KEY(key, version_id)) WITHOUT ROWID;
-CREATE TABLE gone(key TEXT, version_id TEXT, PRIMARY KEY(key, version_id)) WITHOUT ROWID;
+CREATE TABLE gone(
+  key TEXT, version_id TEXT, is_disposal INT, PRIMARY KEY(key, version_id)) WITHOUT ROWID;
 CREATE TABLE happenings(conversation_id TEXT, type TEXT, at_ms INT);
 CREATE TABLE incidents(
   type TEXT, at_ms INT, conversation_id TEXT, details TEXT, event_id TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -60,7 +61,9 @@ SELECT row_number() OVER (ORDER BY c.day IS NULL, c.day, o.conversation_id, o.re
   coalesce((SELECT h.type FROM happenings h WHERE h.conversation_id = o.conversation_id
     AND o.conversation_id <> '' AND h.type IN ('lifted', 'relocked') ORDER BY h.at_ms DESC LIMIT 1), '')
     = 'lifted' AS is_let_go,
-  EXISTS (SELECT 1 FROM gone g WHERE g.key = o.key AND g.version_id = o.version_id) AS is_gone
+  EXISTS (SELECT 1 FROM gone g WHERE g.key = o.key AND g.version_id = o.version_id) AS is_gone,
+  EXISTS (SELECT 1 FROM gone g WHERE g.key = o.key AND g.version_id = o.version_id AND g.is_disposal)
+    AS is_disposed
 FROM objects o
 LEFT JOIN digests d ON d.key = o.key AND d.version_id = o.version_id
 LEFT JOIN conversations c ON c.conversation_id = o.conversation_id AND c.request =
@@ -106,11 +109,12 @@ class Row:
     platform_reason: str
     is_let_go: bool
     is_gone: bool
+    is_disposed: bool
     path: str
 
     @property
     def is_listed(self) -> bool:
-        """Tell whether the package can promise its bytes: the digest is known, and nobody deleted it."""
+        """Tell whether the package can promise its bytes: the digest is known, and it is still there."""
         return bool(self.sha256) and not self.is_gone
 
     @property
@@ -195,8 +199,9 @@ class Register:
         details = event.get("details", {})
         if event["type"] == "digest_added":
             self._put("digests", (details["key"], details["version_id"], details["sha256"]))
-        if details.get("drift") == DriftKind.VERSION_GONE:
-            self._put("gone", (details["key"], details["version_id"]))
+        is_disposal = event["type"] == EventType.DISPOSED
+        if is_disposal or details.get("drift") == DriftKind.VERSION_GONE:
+            self._put("gone", (details["key"], details["version_id"], is_disposal))
         at_ms, conversation_id = _milliseconds(event["at"]), event.get("conversation_id", "")
         self._put("happenings", (conversation_id, event["type"], at_ms))
         if event["type"] in INCIDENTS:
@@ -249,7 +254,7 @@ class Register:
             if folder != (conversation_id or "jobs"):
                 folder, names = conversation_id or "jobs", set()
             path = f"data/media/{folder}/{_name_in(names, key)}"
-            fields: list[Any] = [*values[:-2], bool(values[-2]), bool(values[-1]), path]
+            fields: list[Any] = [*values[:-3], *map(bool, values[-3:]), path]
             yield Row(*fields)
 
     def exceptions(self, limit: int = -1) -> Iterator[Exceptional]:

@@ -287,6 +287,7 @@ _PLAIN_COLUMNS = (
     "lag_ms",
     "is_let_go",
     "is_gone",
+    "is_disposed",
 )
 _EXCEPTION_COLUMNS = (
     "request", "reason", "meaning", "standing", "medium", "conversation_id", "recording_id"

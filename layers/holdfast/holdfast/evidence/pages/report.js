@@ -39,7 +39,7 @@
         { name: "Medium", values: of.medium, show: capital },
         { name: "Kind", values: of.role, show: capital },
         { name: "At the platform", values: of.platform, show: (word) => capital(words(word || "no account")) },
-        { name: "Legal hold", values: of.is_let_go.map((released, at) => of.is_gone[at] ? "gone" : released ? "released" : "on"), show: capital },
+        { name: "Legal hold", values: of.is_let_go.map((released, at) => of.is_disposed[at] ? "disposed of" : of.is_gone[at] ? "gone" : released ? "released" : "on"), show: capital },
       ],
       columns: [
         { name: "No.", width: 7, values: of.number, show: number, opens: true },
@@ -61,7 +61,7 @@
         ["Kind", of.role[at]], ["Medium", of.medium[at]], ["Conversation", of.conversation_id[at] || "none", "m"],
         ["Conversation began", of.day[at] || "not known"], ["Recording", of.recording_id[at] || "none", "m"],
         ["Arrived", exact(of.arrived_ms[at])], ["Secured", exact(of.arrived_ms[at] + of.lag_ms[at])],
-        ["Hold lag", lag(of.lag_ms[at])], ["Legal hold", of.is_gone[at] ? "gone: somebody deleted it" : of.is_let_go[at] ? "released" : "ON"],
+        ["Hold lag", lag(of.lag_ms[at])], ["Legal hold", of.is_disposed[at] ? "disposed of after its release" : of.is_gone[at] ? "gone: somebody deleted it" : of.is_let_go[at] ? "released" : "ON"],
         ["At the platform", words(of.platform[at] || "no account") + (of.platform_reason[at] ? `: ${words(of.platform_reason[at])}` : "")],
         ["Tags without room", of.omitted_tags[at] || "none"],
         ["In this package", !of.sha256[at] ? "not listed while its digest is pending" : of.is_gone[at] ? "not listed: it is gone" : of.path[at], "m"],
