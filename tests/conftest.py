@@ -1,8 +1,10 @@
 """What tests share: above all the embedded world, which starts once for all that need it."""
 
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
+import botocore.session
 import pytest
 from xdist.remote import Producer
 
@@ -18,6 +20,11 @@ _DIFFERENCES = pytest.StashKey[list[str]]()
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Worlds:
     """Share the tests out among the workers of `make test`."""
     return Worlds(config, log)
+
+
+def pytest_configure() -> None:
+    """Let all sessions of botocore read each service's description once, as the clients of one session do."""
+    pytest.MonkeyPatch().setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
 
 
 @pytest.hookimpl(wrapper=True)
