@@ -165,13 +165,13 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
         "a logger of its own": add(FUNCTION, "\n\nimport logging\n\nlogging.getLogger().info('x')\n"),
         "a token, logged": add(OBSERVABILITY, function('logger.info(f"token {token}")')),
         "a token among the keys": add(OBSERVABILITY, function('logger.info("x", extra={"reason": token})')),
-        "a token, told to telemetry": add(STEP, function('telemetry.note("x", reason=token.value)')),
+        "a token, told to telemetry": add(STEP, function('telemetry.note("x", reason=token.secret)')),
         "a phone number, told to telemetry": add(STEP, function("telemetry.note('x', reason=event['ani'])")),
         "a raw payload, told to telemetry": add(STEP, function("telemetry.warn('x', reason=str(payload))")),
         "a key that is on no list": add(STEP, function("telemetry.note('x', number=1)")),
         "a token in an error": add(STEP, function('raise ValueError(f"refused: {token}")')),
         "a token in the platform's error": swap(
-            TRANSPORT, 'said = f"\\{method\\}', 'said = f"{token.value} {method}'
+            TRANSPORT, 'said = f"\\{method\\}', 'said = f"{token.secret} {method}'
         ),
     },
     "secrets": {

@@ -161,7 +161,7 @@ def test_many_functions_with_one_table_fetch_one_token(
     with ThreadPoolExecutor(20) as pool:
         found = set(pool.map(lambda one: one.replace(rejected) if rejected else one.token(), functions))
 
-    assert [(token.generation, token.value) for token in found] == [(5 if rejected else 0, "token-1")]
+    assert [(token.generation, token.secret) for token in found] == [(5 if rejected else 0, "token-1")]
     assert len(login.requests) == 1
 
 

@@ -176,7 +176,7 @@ def test_a_stale_token_is_followed_by_the_next_generation() -> None:
     clock.forward(DAY - FIVE_MINUTES)
 
     assert tokens.token().generation == 1
-    assert tokens.token().value == "token-2"
+    assert tokens.token().secret == "token-2"
     assert len(login.requests) == 2
 
 
@@ -211,7 +211,7 @@ def test_a_thousand_workers_with_an_empty_memory_fetch_one_token() -> None:
     tokens = [source(store, login, sleep=store.wait_for_writer) for _ in range(1_000)]
 
     with ThreadPoolExecutor(1_000) as pool:
-        found = set(pool.map(lambda one: one.token().value, tokens))
+        found = set(pool.map(lambda one: one.token().secret, tokens))
 
     assert found == {"token-1"}
     assert len(login.requests) == 1
@@ -251,7 +251,7 @@ def test_a_replaced_token_is_the_one_used_from_then_on() -> None:
 
     tokens.replace(tokens.token())
 
-    assert tokens.token().value == "token-1"
+    assert tokens.token().secret == "token-1"
 
 
 # --- a neighbour is fetching
@@ -534,7 +534,7 @@ def test_a_throttled_endpoint_gets_the_rest_it_asked_for(asked: str | None, wait
     clock.forward(timedelta(seconds=1, milliseconds=1))
 
     assert (first, second, third) == (wait_s, wait_s, 1)
-    assert source(store, login, clock=clock).token().value == "t"
+    assert source(store, login, clock=clock).token().secret == "t"
 
 
 def test_what_failed_is_forgotten_with_the_next_token() -> None:
@@ -598,7 +598,7 @@ def test_a_secret_that_is_rotated_while_we_ask_is_read_once_more() -> None:
 
     token = source(MemoryTokenStore(), login, credentials=secrets("old", "new")).token()
 
-    assert token.value == "t"
+    assert token.secret == "t"
     assert len(login.requests) == 2
 
 
@@ -629,7 +629,7 @@ def test_after_a_refusal_the_mended_secret_works_at_once_for_everybody() -> None
 
     sources = [source(store, login, credentials=secrets("new")) for _ in range(3)]
 
-    assert {one.token().value for one in sources} == {"t"}
+    assert {one.token().secret for one in sources} == {"t"}
     assert len(login.requests) == 2
 
 

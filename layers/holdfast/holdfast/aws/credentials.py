@@ -65,7 +65,7 @@ class TokenTable:
             generation=item["generation"],
             issued_at=from_text(item["issued_at"]),
             expires_at=from_text(item["expires_at"]),
-            value=answer["Plaintext"].decode(),
+            secret=answer["Plaintext"].decode(),
         )
 
     def lease(self, generation: int, now: datetime, until: datetime) -> bool:
@@ -82,7 +82,7 @@ class TokenTable:
     def write(self, token: AccessToken) -> None:
         """Encrypt and store the token."""
         answer = self._kms.encrypt(
-            KeyId=self._key_id, Plaintext=token.value.encode(), EncryptionContext=_CONTEXT
+            KeyId=self._key_id, Plaintext=token.secret.encode(), EncryptionContext=_CONTEXT
         )
         self._table.update(
             _PK,

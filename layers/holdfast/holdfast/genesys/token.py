@@ -44,12 +44,15 @@ _CLIENT_REFUSED = frozenset({400, 401, 403})  # an unknown client is a 400, a wr
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token and its place in the row of tokens: `generation` grows by one with each."""
+    """A token and its place in the row of tokens: `generation` grows by one with each.
+
+    What is sent is called what it is, so that it is recognised wherever it is taken out.
+    """
 
     generation: int
     issued_at: datetime
     expires_at: datetime
-    value: str = field(repr=False)
+    secret: str = field(repr=False)
 
     def is_fresh(self, now: datetime, earliness: float = 0) -> bool:
         """Tell whether it may still be used for a while; `earliness` (0 to 1) is the caller's own."""

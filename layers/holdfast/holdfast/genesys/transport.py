@@ -150,7 +150,7 @@ class Transport:
                     path,
                     json=document,
                     params=query,
-                    headers={"Authorization": f"Bearer {token.value}"},
+                    headers={"Authorization": f"Bearer {token.secret}"},
                 )
             except httpx.RequestError as failure:
                 if is_last:
