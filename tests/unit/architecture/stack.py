@@ -196,6 +196,32 @@ def grants(template: Template) -> Iterator[str]:
                 yield f"{role}: {', '.join(actions)} on everything"
 
 
+def doors(template: Template) -> Iterator[str]:
+    """What a resource lets in by its own policy: somebody by name, to do something by name."""
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        documents = [properties[one] for one in ("PolicyDocument", "KeyPolicy") if one in properties]
+        if resource["Type"] == "AWS::Events::EventBusPolicy":
+            documents = [properties]
+        if resource["Type"] == "AWS::IAM::ManagedPolicy" or not documents:
+            continue
+        for one in (one for document in documents for one in statements(document)):
+            if one["Effect"] != "Allow":
+                continue
+            if "NotPrincipal" in one or "*" in str(one["Principal"]):
+                yield f"{name}: lets anybody in"
+            if "NotAction" in one or "NotResource" in one:
+                yield f"{name}: says what may not be done, instead of what may"
+            # A key that its own account may not administer is lost: KMS's own default statement.
+            if one["Action"] == ["kms:*"] and _is_the_account(one["Principal"]):
+                continue
+            yield from (f"{name}: {action} names no action" for action in one["Action"] if "*" in action)
+
+
+def _is_the_account(principal: object) -> bool:
+    return principal == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+
+
 # --- the separation --------------------------------------------------------------------------------------
 
 

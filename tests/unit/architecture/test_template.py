@@ -62,6 +62,7 @@ RULES: dict[str, Rule] = {
     "names": lambda template: stack.names(template, FOLDERS),
     "roles": stack.roles,
     "grants": stack.grants,
+    "doors": stack.doors,
     "separation": stack.separation,
     "boundaries": stack.boundaries,
     "locks": stack.locks,
@@ -218,6 +219,33 @@ MUTANTS: dict[str, tuple[str, Mutation, str]] = {
         "grants",
         lambda r: statement(r, "PlaceHoldsRole", 0).update(Action="dynamodb:*"),
         "dynamodb:* names no action",
+    ),
+    "any action on a queue": (
+        "doors",
+        lambda r: statement(r, "ArrivalQueuePolicy", 0).update(Action="sqs:*"),
+        "ArrivalQueuePolicy: sqs:* names no action",
+    ),
+    "a queue for everybody": (
+        "doors",
+        lambda r: statement(r, "LostEventsPolicy", 0).update(Principal={"AWS": "*"}),
+        "LostEventsPolicy: lets anybody in",
+    ),
+    "a bus for everybody": (
+        "doors",
+        lambda r: properties(r, "ApprovalBusPolicy")["Statement"].update(Effect="Allow"),
+        "ApprovalBusPolicy: lets anybody in",
+    ),
+    "a bucket for all but one": (
+        "doors",
+        lambda r: statement(r, "RecordsBucketPolicy", 0).update(Effect="Allow", NotAction="s3:DeleteObject"),
+        "RecordsBucketPolicy: says what may not be done",
+    ),
+    "any use of the key by a service": (
+        "doors",
+        lambda r: properties(r, "SealKey")["KeyPolicy"]["Statement"][0].update(
+            Principal={"Service": "events.amazonaws.com"}
+        ),
+        "SealKey: kms:* names no action",
     ),
     "any resource": (
         "grants",
