@@ -38,11 +38,7 @@ _NEVER: Mapping[str, tuple[str, ...]] = {
             " if s3:requestobjecttag/holdfast-disposal=due"
         ),
     ),
-    "no run's scope ends later than the platform can be searched": (
-        "StartScopeQuery dynamodb:UpdateItem Ledger",
-    ),
     "the embedded AWS makes no inventories": (
-        "SweepEvidence dynamodb:Query Ledger",
         "SweepEvidence s3:GetObject WorkBucket/inventory/*",
         "SweepEvidence s3:ListBucket WorkBucket",
     ),
