@@ -176,7 +176,7 @@ def test_a_stale_token_is_followed_by_the_next_generation() -> None:
     clock.forward(DAY - FIVE_MINUTES)
 
     assert tokens.token().generation == 1
-    assert tokens.token().secret == "token-2"
+    assert {tokens.token().secret} == {"token-2"}
     assert len(login.requests) == 2
 
 
@@ -251,7 +251,7 @@ def test_a_replaced_token_is_the_one_used_from_then_on() -> None:
 
     tokens.replace(tokens.token())
 
-    assert tokens.token().secret == "token-1"
+    assert {tokens.token().secret} == {"token-1"}
 
 
 # --- a neighbour is fetching
