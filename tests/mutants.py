@@ -155,7 +155,7 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
         "another library that calls": add(STEP, "\n\nimport urllib.request\n"),
         "a scenario that names a host": add("local/demo.py", "\n\nURL = f'http://{scenario.host}:80/'\n"),
         "a deployment that names a host": within("  GenesysBaseUrl:", 'Default: ""', "Default: https://x.de"),
-        "an address in a script": add("Makefile", "\nfetch:\n\tcurl -O https://company.example/x.tar.gz\n"),
+        "an address in a script": add("Makefile", "\nfetch:\n\tcurl https://company.example\n"),
         "a queue that a message names": swap(
             f"{PROGRAM}/aws/queues.py", "QueueUrl=self\\._queue_url", "QueueUrl=body"
         ),
@@ -236,9 +236,7 @@ MUTANTS: Mapping[str, Mapping[str, Plant]] = {
         ),
         "a role that anybody may take": within(f"  {TASK}Role:", "Service: lambda.amazonaws.com", "AWS: '*'"),
         "a domain that knows AWS": add(f"{PROGRAM}/domain/tags.py", "\n\nimport boto3\n"),
-        "a download address": swap(
-            "pyproject.toml", "\\[project\\]", "# https://files.pytho" + "nhosted.org/x\n[project]"
-        ),
+        "a download address": swap("pyproject.toml", "\\[project\\]", "# pypi" + ".org/simple\n[project]"),
         "bandit, silenced altogether": add("cli/why.py", "\nx = 1  # no" + "sec\n"),
         "a home on somebody's machine": add("docs/custody.md", "\nSee /ho" + "me/somebody/holdfast.\n"),
     },

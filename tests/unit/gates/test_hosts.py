@@ -112,6 +112,6 @@ def test_a_parameter_of_the_template_that_could_name_a_host_is_found(parameter: 
     "path", ["Makefile", ".ci/run", ".github/workflows/check.yml", "requirements/dev.txt"]
 )
 def test_an_address_in_a_script_is_found(path: str) -> None:
-    assert list(in_scripts({path: "fetch\nfetch https://company.example/tool.tar.gz\n"})) == [
+    assert list(in_scripts({path: "fetch\nfetch https://company.example\n"})) == [
         f"{path}:2: an address in a script: what is fetched comes from a package index"
     ]
