@@ -16,7 +16,6 @@ from holdfast.aws.promises import ReleaseLedger, RelockLedger
 from holdfast.aws.releases import ReleaseRequestLedger
 from holdfast.aws.requests import RequestLedger
 from holdfast.aws.sight import EvidenceSightS3
-from holdfast.aws.table import Table
 from holdfast.domain.custody import ObjectVersion, Receipt, Relock, RelockCause
 from holdfast.domain.evidence_key import Role
 from holdfast.domain.ids import MatterId, ReleaseId, RequestId, batch_id
@@ -43,6 +42,7 @@ from tests.fakes.buckets import EvidenceInMemory
 from tests.fakes.disposals import DisposalsInMemory, MarkerInMemory
 from tests.fakes.ledger import ConversationsInMemory, ReleasesInMemory, RequestsInMemory, StandingInMemory
 from tests.fakes.story import conversation_id, conversations, key_of, recording_id
+from tests.tables import make_ledger
 
 SESSION: Any = botocore.session.get_session()
 REGION = "eu-central-1"
@@ -74,17 +74,7 @@ def books(request: pytest.FixtureRequest) -> Iterator[Books]:
         return
     with mock_aws():
         client = SESSION.create_client("dynamodb", region_name=REGION)
-        names = ("pk", "sk")
-        client.create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
-        table = Table(client, "ledger")
+        table = make_ledger(client)
         yield Books(
             DisposalLedger(table),
             ClaimLedger(table),

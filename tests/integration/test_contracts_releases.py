@@ -14,7 +14,6 @@ from holdfast.aws.buckets import EvidenceReleaseS3, EvidenceS3, RecordsS3
 from holdfast.aws.releases import ReleaseRequestLedger
 from holdfast.aws.requests import RequestLedger
 from holdfast.aws.standing import StandingLedger
-from holdfast.aws.table import Table
 from holdfast.domain.custody import ObjectVersion
 from holdfast.domain.ids import MatterId, ReleaseId, RequestId
 from holdfast.domain.release import NOBODY, Approval
@@ -36,6 +35,7 @@ from holdfast.ports import (
 )
 from tests.fakes.buckets import EvidenceInMemory, LocksInMemory, RecordFilesInMemory
 from tests.fakes.ledger import ReleasesInMemory, RequestsInMemory, StandingInMemory
+from tests.tables import make_ledger
 
 SESSION: Any = botocore.session.get_session()
 REGION = "eu-central-1"
@@ -63,17 +63,7 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
         return
     with mock_aws():
         client = SESSION.create_client("dynamodb", region_name=REGION)
-        names = ("pk", "sk")
-        client.create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
-        table = Table(client, "ledger")
+        table = make_ledger(client)
         yield Ledger(RequestLedger(table), ReleaseRequestLedger(table), StandingLedger(table))
 
 

@@ -21,7 +21,6 @@ from moto.kms.utils import ECDSAPrivateKey
 from holdfast.aws.claims import ClaimLedger, ReceiptLedger
 from holdfast.aws.seals import MARKER_LEAVES, SealLedger
 from holdfast.aws.signer import KmsSigner
-from holdfast.aws.table import Table
 from holdfast.domain.custody import Account, NamedFile, ObjectVersion, Receipt
 from holdfast.domain.evidence_key import EvidenceKey
 from holdfast.domain.ids import ExportJobId, MatterId, RequestId, batch_id
@@ -33,6 +32,7 @@ from tests.fakes.clock import NOON
 from tests.fakes.ledger import ConversationsInMemory
 from tests.fakes.seals import SealsInMemory, SignerInMemory
 from tests.fakes.story import ORGANIZATION, conversation_id, conversations, key_of, recording_id
+from tests.tables import make_ledger
 
 SESSION: Any = botocore.session.get_session()
 REGION = "eu-central-1"
@@ -58,16 +58,7 @@ def books(request: pytest.FixtureRequest) -> Iterator[Books]:
         return
     with mock_aws():
         client = SESSION.create_client("dynamodb", region_name=REGION)
-        client.create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-        )
-        table = Table(client, "ledger")
+        table = make_ledger(client)
         yield Books(ClaimLedger(table), ReceiptLedger(table), SealLedger(table))
 
 

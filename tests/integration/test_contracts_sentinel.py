@@ -62,6 +62,7 @@ from tests.fakes.decisions import ResolutionsInMemory
 from tests.fakes.ledger import ConversationsInMemory, SweepsInMemory
 from tests.fakes.platform import HoldRunsInMemory
 from tests.fakes.story import conversation_id, conversations, key_of, recording_id
+from tests.tables import make_ledger
 
 SESSION: Any = botocore.session.get_session()
 REGION = "eu-central-1"
@@ -225,14 +226,7 @@ def books(request: pytest.FixtureRequest, aws: None) -> Books:
             shelf, shelf, shelf, shelf, shelf, shelf, shelf, SweepsInMemory(), resolutions, in_memory
         )
     client = _client("dynamodb")
-    keys = {"pk": "HASH", "sk": "RANGE"}
-    client.create_table(
-        TableName="ledger",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
-    )
-    table = Table(client, "ledger")
+    table = make_ledger(client)
 
     def on_dynamodb() -> list[dict[str, Any]]:
         items = client.scan(TableName="ledger")["Items"]

@@ -122,6 +122,7 @@ from local.template import read_template
 from local.wiring_pictures import GENESYS as GENESYS_CLOUD
 from local.wiring_pictures import Wiring
 from tests.packages import sealed_matter
+from tests.tables import make_ledger
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -811,13 +812,7 @@ def test_every_item_of_the_ledger_is_documented_with_its_key_and_attributes() ->
     client: Any = boto3.client(
         "dynamodb", region_name="eu-central-1", aws_access_key_id="-", aws_secret_access_key="-"
     )
-    client.create_table(
-        TableName="ledger",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-    )
-    _fill(Table(client, "ledger"))
+    _fill(make_ledger(client))
 
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for attributes in client.scan(TableName="ledger")["Items"]:
